@@ -1,0 +1,1 @@
+"""The open data platform for digital publishers, as Dagster assets."""

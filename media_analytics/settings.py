@@ -1,0 +1,295 @@
+"""The one settings model.
+
+Belongs here: every value that may differ between installations, its unit, bound and default. Values come, later ones
+winning, from `environments/base.toml`, `environments/<environment>.toml`, secret files and `MEDIA_ANALYTICS_*`
+variables (`__` for nesting: `MEDIA_ANALYTICS_KAFKA__BOOTSTRAP_SERVERS`). Does not belong here: reading the process
+environment (callers pass it), business constants of one module, and any default for a secret.
+"""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from media_analytics.errors import SettingsError
+
+PREFIX = "MEDIA_ANALYTICS_"
+Environment = Literal["dev", "qa", "uat", "prod"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Brand(_Section):
+    """One publication. `sections` and `domains` are what enrichment and validation know of it."""
+
+    domains: tuple[str, ...]
+    sections: tuple[str, ...]
+
+
+class IngestKey(_Section):
+    """A key that may write events. A browser key is public, so it can neither name an address nor another brand."""
+
+    key: SecretStr
+    kind: Literal["browser", "server"]
+    brand: str | None = None
+
+    @model_validator(mode="after")
+    def _browser_keys_name_a_brand(self) -> Self:
+        if self.kind == "browser" and self.brand is None:
+            raise ValueError("a browser key must name its brand")
+        return self
+
+
+class DatedKey(_Section):
+    """A secret in force from an instant on (ISO 8601 date; UTC midnight)."""
+
+    valid_from: date
+    key: SecretStr
+
+
+class Kafka(_Section):
+    """The event log. TLS and SASL values are passed to librdkafka as they are."""
+
+    bootstrap_servers: str
+    security_protocol: Literal["PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: str = "SCRAM-SHA-512"
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_ca_location: Path | None = None
+    replication_factor: int = Field(default=3, ge=1)
+
+    def client_config(self) -> dict[str, str]:
+        """Configuration shared by every librdkafka client of this cluster."""
+        config = {
+            "bootstrap.servers": self.bootstrap_servers,
+            "security.protocol": self.security_protocol,
+        }
+        if self.security_protocol == "SASL_SSL":
+            if self.sasl_username is None or self.sasl_password is None:
+                raise SettingsError(
+                    "kafka.security_protocol is SASL_SSL but sasl_username or sasl_password is not set; set "
+                    f"{PREFIX}KAFKA__SASL_USERNAME and {PREFIX}KAFKA__SASL_PASSWORD"
+                )
+            config["sasl.mechanism"] = self.sasl_mechanism
+            config["sasl.username"] = self.sasl_username
+            config["sasl.password"] = self.sasl_password.get_secret_value()
+            if self.ssl_ca_location is not None:
+                config["ssl.ca.location"] = str(self.ssl_ca_location)
+        return config
+
+
+class Registry(_Section):
+    """The schema registry (Confluent API). `url` includes the API's path."""
+
+    url: str
+
+
+class Spark(_Section):
+    """The Spark Connect server. `remote` is `sc://host:port`; the token goes with it."""
+
+    remote: str
+    token: SecretStr | None = None
+    cores: int = Field(default=2, ge=1)
+
+    def connection_string(self) -> str:
+        """`remote` with the token, as `SparkSession.builder.remote` takes it."""
+        if self.token is None:
+            return self.remote
+        return f"{self.remote}/;token={self.token.get_secret_value()}"
+
+
+class ClickHouse(_Section):
+    """The serving store. The reader may only select, within limits."""
+
+    url: str
+    user: str = "platform"
+    password: SecretStr
+    reader_user: str = "reader"
+    reader_password: SecretStr
+    variant: Literal["plain", "replicated"] = "plain"
+
+
+class Lake(_Section):
+    """Where Delta tables live: a folder or an `s3a://` address."""
+
+    url: str
+
+    def table_path(self, layer: str, name: str) -> str:
+        """Address of one table: `<lake>/<layer>/<name>`."""
+        return f"{self.url.rstrip('/')}/{layer}/{name}"
+
+
+class Collector(_Section):
+    """The HTTP collector. Sizes in bytes, times in seconds."""
+
+    url: str
+    keys: tuple[IngestKey, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
+    max_items: int = Field(default=1000, ge=1)
+    # Requests held at once; one more is answered 503 with Retry-After.
+    max_requests_in_flight: int = Field(default=256, ge=1)
+    produce_timeout_seconds: float = Field(default=10.0, gt=0)
+    # Below this share of free disk the collector answers 507 and sinks pause (0-100).
+    min_free_disk_pct: float = Field(default=5.0, ge=0, lt=100)
+
+
+class Enrichment(_Section):
+    """Data files the enricher reads. City data is optional and carries its attribution."""
+
+    geo_database: Path
+    referrers: Path
+    city_database: Path | None = None
+    instance: str = "0"
+
+
+class Privacy(_Section):
+    """Keys for pseudonyms and for bytes at rest. None has a default."""
+
+    visitor_keys: tuple[DatedKey, ...] = Field(min_length=1)
+    import_key: SecretStr
+    # Fernet key (url-safe base64 of 32 bytes) for the original bytes of dead letters.
+    dead_letter_key: SecretStr
+
+
+class Stream(_Section):
+    """The Spark streaming sink. `trigger_seconds` bounds how old the newest bronze row may be."""
+
+    trigger_seconds: float = Field(default=5.0, gt=0)
+    max_offsets_per_trigger: int = Field(default=200_000, ge=1)
+    driver_memory: str = "768m"
+
+
+class Automation(_Section):
+    """When a touched date is recomputed. Seconds."""
+
+    open_date_interval_seconds: int = Field(default=900, ge=0)
+    closed_date_delay_seconds: int = Field(default=300, ge=0)
+    monitor_interval_seconds: int = Field(default=30, ge=5)
+    max_concurrent_runs: int = Field(default=2, ge=1)
+
+
+class Dagster(_Section):
+    """Where the webserver answers."""
+
+    url: str
+
+
+class Settings(_Section):
+    """Everything an installation decides. Total: a missing or unknown value is an error that names the fix."""
+
+    environment: Environment
+    # Folder of the embedded stack's state, logs and health files; production pods give a writable folder.
+    home: Path
+    # True only in the embedded stack on a laptop; the collector then accepts requests without a key.
+    local: bool = False
+    history_start: date
+    arrival_start: date
+    brands: dict[str, Brand]
+    kafka: Kafka
+    registry: Registry
+    spark: Spark
+    clickhouse: ClickHouse
+    lake: Lake
+    collector: Collector
+    enrichment: Enrichment
+    privacy: Privacy
+    stream: Stream = Stream()
+    automation: Automation = Automation()
+    dagster: Dagster
+
+    @model_validator(mode="after")
+    def _keys_outside_local(self) -> Self:
+        if not self.local and not self.collector.keys:
+            raise ValueError(
+                "collector.keys is empty; outside local development every request needs a key: "
+                f"set {PREFIX}COLLECTOR__KEYS to a JSON list"
+            )
+        unknown = {k.brand for k in self.collector.keys if k.brand} - set(self.brands)
+        if unknown:
+            raise ValueError(f"collector.keys name unknown brands: {', '.join(sorted(unknown))}")
+        return self
+
+    def health_file(self, service: str) -> Path:
+        """The file a process without a port touches to say it lives."""
+        return self.home / "run" / f"{service}.health.json"
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Read the settings of the environment that `environ` names.
+
+    Raises:
+        SettingsError: a value is missing, unknown or wrong; the message lists each with its variable.
+    """
+    name = environ.get(f"{PREFIX}ENVIRONMENT")
+    allowed = ", ".join(get_args(Environment))
+    if name not in get_args(Environment):
+        raise SettingsError(
+            f"{PREFIX}ENVIRONMENT is {name!r}; expected one of {allowed}. On a laptop run "
+            '`eval "$(media-analytics env)"` after `media-analytics up`.'
+        )
+    values: dict[str, Any] = {}
+    for overlay in ("base", name):
+        _merge(values, tomllib.loads(_overlay_text(overlay)))
+    _merge(values, _from_environ(environ))
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        lines = [
+            f"  {PREFIX}{'__'.join(str(p).upper() for p in e['loc']) or '(whole)'}: {e['msg']}"
+            for e in error.errors(include_input=False, include_url=False)
+        ]
+        raise SettingsError(
+            f"the settings of environment {name!r} are not valid:\n" + "\n".join(lines)
+        ) from None
+
+
+def environment_variables(values: Mapping[str, Any], prefix: str = PREFIX) -> dict[str, str]:
+    """Flatten nested values into the variables `load_settings` reads. Lists become JSON."""
+    flat: dict[str, str] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key.upper()}"
+        if isinstance(value, Mapping):
+            flat |= environment_variables(value, f"{name}__")
+        elif isinstance(value, (list, tuple)):
+            flat[name] = json.dumps(value)
+        else:
+            flat[name] = str(value)
+    return flat
+
+
+def _overlay_text(name: str) -> str:
+    return resources.files("media_analytics.environments").joinpath(f"{name}.toml").read_text("utf-8")
+
+
+def _merge(target: dict[str, Any], extra: Mapping[str, Any]) -> None:
+    for key, value in extra.items():
+        if isinstance(value, Mapping) and isinstance(target.get(key), dict):
+            _merge(target[key], value)
+        else:
+            target[key] = value
+
+
+def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Nest `PREFIX_A__B=value`; a variable `..._FILE` names a secret file. JSON lists and objects are parsed."""
+    values: dict[str, Any] = {}
+    for name, text in environ.items():
+        if not name.startswith(PREFIX):
+            continue
+        path = name.removeprefix(PREFIX).lower().split("__")
+        if path[-1].endswith("_file"):
+            path[-1] = path[-1].removesuffix("_file")
+            text = Path(text).read_text("utf-8").strip()
+        value: Any = json.loads(text) if text[:1] in ("[", "{") else text
+        node = values
+        for part in path[:-1]:
+            node = node.setdefault(part, {})
+        node[path[-1]] = value
+    return values

@@ -1,0 +1,1 @@
+"""Spark code: pure transforms, thin job entry points, session and table access."""

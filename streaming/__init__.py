@@ -1,0 +1,1 @@
+"""Long-running streaming processes: collector, enricher, sinks, simulator, dead letters."""
