@@ -1,0 +1,102 @@
+# Everything a developer types. `make` alone lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+# Any Python from 3.11 to 3.13; the first one found on PATH.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+LINT := .venv-lint
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.8
+
+# make run: a log file to send, the brand it belongs to and the site that wrote it.
+INPUT ?=
+BRAND ?= bild
+SITE ?= https://www.example.org
+
+.PHONY: help setup run stop test test-quick test-unit test-integration test-all bench lint format \
+	ci-test ci-lint ci-format-check health-check docs lock clean
+
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.run ## Install what `make run` needs into .venv
+
+run: setup ## Start the platform, send INPUT (or simulated traffic), print a summary, leave it running
+	@$(BIN)/media-analytics run $(if $(INPUT),--input "$(INPUT)" --brand "$(BRAND)" --site "$(SITE)")
+
+stop: setup ## Stop the platform; data stays in .media-analytics
+	@$(BIN)/media-analytics down
+
+health-check: setup ## State of every service
+	@$(BIN)/media-analytics status
+
+test: setup-test ## The test command of README and CI: lint, types, unit, integration, one end-to-end run
+	@$(BIN)/python -m media_analytics_tests.stages lint types unit integration e2e
+
+test-quick: setup-test ## At most 5 minutes: lint, types, units, conventions, one real service
+	@$(BIN)/python -m media_analytics_tests.stages lint types unit quick
+
+test-unit: setup-test ## Fast tests that need nothing
+	@$(BIN)/python -m media_analytics_tests.stages unit
+
+test-integration: setup-test ## Tests on the real embedded services
+	@$(BIN)/python -m media_analytics_tests.stages integration
+
+test-all: setup-test ## Everything, long faults and conformance suites included
+	@$(BIN)/python -m media_analytics_tests.stages lint types unit integration e2e slow
+
+bench: setup-test ## Times and rows a second; writes .media-analytics/bench/latest.json
+	@$(BIN)/python -m media_analytics_tests.benchmarks
+
+lint: setup-test ## Lint and types
+	@$(BIN)/python -m media_analytics_tests.stages lint types
+
+format: $(LINT)/.done ## Format the code
+	@$(LINT)/bin/ruff format . && $(LINT)/bin/ruff check --fix-only --quiet .
+
+ci-test: test ## What CI runs
+ci-lint: lint ## Lint and types, as CI runs them
+ci-format-check: $(LINT)/.done ## Fail when a file is not formatted
+	@$(LINT)/bin/ruff format --check .
+
+docs: setup ## Generate the reference of tables and topics
+	@$(BIN)/media-analytics contracts docs
+
+lock: $(VENV)/.uv ## Resolve the dependencies again into requirements/*.txt
+	@for set in "run --group local" "test --group local --group test"; do \
+		set -- $$set; name=$$1; shift; \
+		$(BIN)/uv pip compile -q pyproject.toml $$@ --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --no-header -o requirements/$$name.txt >/dev/null || exit 1; done
+	@$(BIN)/uv pip compile -q --group lint --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header -o requirements/lint.txt >/dev/null
+
+clean: ## Stop the platform and delete its data, the environments and caches of this folder
+	@if [ -x $(BIN)/media-analytics ]; then $(BIN)/media-analytics down; fi
+	@rm -rf .media-analytics $(VENV) $(LINT) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+
+.PHONY: setup-test
+setup-test: $(VENV)/.test $(LINT)/.done
+
+$(VENV)/.uv:
+	@[ -n "$(PYTHON)" ] || { echo "error: no Python 3.11, 3.12 or 3.13 found; install one or pass PYTHON=/path/to/python"; exit 1; }
+	@echo "Creating $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.uv requirements/run.txt pyproject.toml
+	@echo "Installing the platform (a few minutes the first time)"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/run.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run requirements/test.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/test.txt
+	@touch $@
+
+$(LINT)/.done: $(VENV)/.uv requirements/lint.txt
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LINT)
+	@$(BIN)/uv pip install --quiet --python $(LINT)/bin/python --require-hashes -r requirements/lint.txt
+	@touch $@

@@ -1,0 +1,63 @@
+"""The test command: runs stages in order, prints how long each took, fails on the first red one.
+
+`python -m media_analytics_tests.stages lint types unit integration e2e`
+"""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+LIMIT_SECONDS = 60 * 60
+_PYTEST = [sys.executable, "-m", "pytest", "-q", "--durations=15", "--durations-min=0.5"]
+_LINT = ROOT / ".venv-lint" / "bin"
+
+STAGES: dict[str, list[list[str]]] = {
+    "lint": [[str(_LINT / "ruff"), "check", "."], [str(_LINT / "ruff"), "format", "--check", "."]],
+    "types": [[str(_LINT / "mypy"), "--python-executable", sys.executable]],
+    "unit": [[*_PYTEST, "-m", "not integration and not e2e and not slow"]],
+    "quick": [[*_PYTEST, "-m", "integration and not slow", "media_analytics_tests/integration/gateway"]],
+    "integration": [[*_PYTEST, "-m", "integration and not slow"]],
+    "e2e": [[*_PYTEST, "-m", "e2e and not slow"]],
+    "slow": [[*_PYTEST, "-m", "slow"]],
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the named stages; returns the exit code."""
+    unknown = [n for n in names if n not in STAGES]
+    if unknown or not names:
+        print(f"unknown stages {unknown}; expected some of {', '.join(STAGES)}", file=sys.stderr)
+        return 2
+    started = time.monotonic()
+    durations: list[tuple[str, float, str]] = []
+    code = 0
+    for name in names:
+        print(f"== {name}", flush=True)
+        began = time.monotonic()
+        for command in STAGES[name]:
+            code = code or subprocess.run(command, cwd=ROOT, env=_environment(), check=False).returncode
+        durations.append((name, time.monotonic() - began, "failed" if code else "passed"))
+        if code:
+            break
+    total = time.monotonic() - started
+    print("\nstage          seconds  result")
+    for name, seconds, result in durations:
+        print(f"{name:<14} {seconds:>7.1f}  {result}")
+    print(f"{'total':<14} {total:>7.1f}")
+    if total > LIMIT_SECONDS:
+        print(f"error: the stages took {total:.0f} s; the limit is {LIMIT_SECONDS} s", file=sys.stderr)
+        code = code or 1
+    return code
+
+
+def _environment() -> dict[str, str]:
+    """The caller's environment without platform settings, so that a developer's stack is never touched."""
+    kept = {"MEDIA_ANALYTICS_CACHE"}
+    return {k: v for k, v in os.environ.items() if not k.startswith("MEDIA_ANALYTICS_") or k in kept}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
