@@ -1,0 +1,1 @@
+"""The embedded stack: what runs, in which order, on which port, how it is stopped. Nothing production needs."""
