@@ -1,0 +1,1 @@
+"""Connections to stores and services, one module each."""

@@ -1,0 +1,90 @@
+"""The Spark Connect session.
+
+Belongs here: connecting to the Spark server that batch work uses, and the tags that tell whose work a query is. Does
+not belong here: reading or publishing tables (`lake`), transforms (`spark_jobs.transforms`), starting a server
+(`media_analytics.local`).
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from media_analytics.errors import ServiceError
+from media_analytics.settings import Settings
+
+# What every session of ours sets, whatever the server's defaults are.
+SESSION_CONF = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    # A range of dates is small: two tasks finish it sooner than two hundred start.
+    "spark.sql.shuffle.partitions": "2",
+}
+
+
+def connect(settings: Settings) -> SparkSession:
+    """A new session on the configured Spark Connect server, in UTC.
+
+    Raises:
+        ServiceError: the server does not answer or refuses the token.
+    """
+    try:
+        session = SparkSession.builder.remote(settings.spark.connection_string()).create()
+        for name, value in SESSION_CONF.items():
+            session.conf.set(name, value)
+    except PySparkException as error:
+        raise ServiceError(
+            f"the Spark server at {settings.spark.remote} cannot be used: {str(error).splitlines()[0][:300]}; look at "
+            "`media-analytics status spark` or set MEDIA_ANALYTICS_SPARK__REMOTE and MEDIA_ANALYTICS_SPARK__TOKEN"
+        ) from error
+    return session
+
+
+class SparkConnect:
+    """One session for a process, made when first needed and made again after the server restarted."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is connected before `session()` is called."""
+        self._settings = settings
+        self._session: SparkSession | None = None
+        self._lock = threading.Lock()
+
+    def session(self) -> SparkSession:
+        """The live session. Costs one small request to see that the server still knows it."""
+        with self._lock:
+            if self._session is not None and not _is_alive(self._session):
+                self._session = None
+            if self._session is None:
+                self._session = connect(self._settings)
+            return self._session
+
+    @contextmanager
+    def tagged(self, run_id: str, asset: str, partition: str | None = None) -> Iterator[SparkSession]:
+        """The session, its queries tagged with whose work they are, so that they can be found and interrupted."""
+        session = self.session()
+        tags = [f"run:{run_id}", f"asset:{asset}"] + ([f"partition:{partition}"] if partition else [])
+        clean = [tag.replace(",", ";") for tag in tags]
+        for tag in clean:
+            session.addTag(tag)
+        try:
+            yield session
+        finally:
+            for tag in clean:
+                session.removeTag(tag)
+
+    def close(self) -> None:
+        """End the session on the server. A later `session()` makes a new one."""
+        with self._lock:
+            if self._session is not None:
+                self._session.stop()
+                self._session = None
+
+
+def _is_alive(session: SparkSession) -> bool:
+    try:
+        session.conf.get("spark.sql.session.timeZone")
+    except PySparkException:
+        return False
+    return True
