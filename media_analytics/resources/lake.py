@@ -1,8 +1,9 @@
 """Delta tables of the lake, written through Spark Connect.
 
-Belongs here: reading a table, staging a result, publishing it in one commit, versions, history, row hashes; the rule
-that one process writes a table. Does not belong here: transforms, audits, which partitions to compute, and tables whose
-writer is a stream (their process maintains them; `ops.maintenance_requests` asks it to).
+Belongs here: reading a table, staging a result, publishing it in one commit, versions, history, row
+hashes; the rule that one process writes a table. Does not belong here: transforms, audits, what to
+compute, and tables whose writer is a stream (their process maintains them; `ops.maintenance_requests`
+asks it to).
 """
 
 import json
@@ -29,12 +30,15 @@ STAGING = ".staging"
 _SAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
+SparkSource = SparkSession | SparkConnect | Callable[[], SparkSession]
+
+
 @dataclass(frozen=True)
 class Staged:
     """A result that stands beside the lake, in the contract's columns and types, not yet published.
 
-    `frame` reads it, `view` is its name in SQL of the same session, `rows` counts it by partition value (ISO text; the
-    empty text when the table is not partitioned). Partitions without rows are absent from `rows`.
+    `frame` reads it, `view` is its name in SQL of the same session, `rows` counts it by partition value (ISO
+    text; the empty text when the table is not partitioned). Partitions without rows are absent from `rows`.
     """
 
     contract: TableContract
@@ -51,7 +55,7 @@ class Staged:
 
 
 class Lake:
-    """The lake of one installation. `spark` is a session or what makes one; nothing is touched before first use."""
+    """One installation's lake. `spark` is a session or what makes one; nothing happens before first use."""
 
     def __init__(
         self, settings: Settings, spark: SparkSession | SparkConnect | Callable[[], SparkSession]
@@ -71,7 +75,7 @@ class Lake:
         """The table's address."""
         return self._settings.lake.table_path(contract.layer, contract.name)
 
-    # -- reading ---------------------------------------------------------------------------------------------------
+    # -- reading
 
     def read(
         self, contract: TableContract, version: int | None = None, partitions: Sequence[str] | None = None
@@ -84,7 +88,7 @@ class Lake:
         return frame if partitions is None else frame.where(partition_predicate(contract, partitions))
 
     def version(self, contract: TableContract) -> int:
-        """The newest version. Reads the Delta log only, not through Spark: cheap enough for every sensor tick."""
+        """The newest version, from the Delta log without Spark: cheap enough for every sensor tick."""
         return int(self._delta(contract).version())
 
     def history(self, contract: TableContract, limit: int = 20) -> list[dict[str, Any]]:
@@ -116,7 +120,7 @@ class Lake:
         row = frame.select(row_sha(contract)).agg(_hash_of_rows(F.col("row_sha")).alias("hash")).collect()[0]
         return str(row["hash"])
 
-    # -- writing ---------------------------------------------------------------------------------------------------
+    # -- writing
 
     def stage(self, contract: TableContract, df: DataFrame, run_id: str) -> Staged:
         """Write `df` beside the lake in the contract's columns and types and count it.
@@ -131,11 +135,7 @@ class Lake:
         path = f"{self._staging(contract)}/{_SAFE.sub('_', run_id)}"
         conform(contract, df).write.mode("overwrite").parquet(path)
         frame = spark.read.schema(spark_schema(contract)).parquet(path)
-        view = (
-            _SAFE.sub("_", f"staged_{contract.layer}_{contract.name}_{run_id}")
-            .replace("-", "_")
-            .replace(".", "_")
-        )
+        view = re.sub(r"\W+", "_", f"staged_{contract.layer}_{contract.name}_{run_id}")
         frame.createOrReplaceTempView(view)
         return Staged(contract, path, run_id, frame, view, _count(contract, frame))
 
@@ -147,8 +147,8 @@ class Lake:
         _refuse_other_writer(contract)
         if staged.contract.key != contract.key:
             raise ContractError(
-                f"what was staged for {staged.contract.full_name} cannot be published as {contract.full_name}; "
-                f"stage it with the contract of {contract.full_name}"
+                f"what was staged for {staged.contract.full_name} cannot be published as "
+                f"{contract.full_name}; stage it with the contract of {contract.full_name}"
             )
         writer = staged.frame
         if contract.partition_column is not None:
@@ -169,7 +169,7 @@ class Lake:
         txn: tuple[str, int] | None = None,
         run_id: str | None = None,
     ) -> int:
-        """Append rows; with `txn` = (application, version) a repeated call appends nothing. Returns the version."""
+        """Append rows; with `txn` = (application, version) a repeated call appends nothing."""
         _refuse_other_writer(contract)
         writing = conform(contract, df).write.format("delta").mode("append")
         if txn is not None:
@@ -205,7 +205,7 @@ class Lake:
         _refuse_other_writer(contract)
         self._delete(self._staging(contract))
 
-    # -- inside ----------------------------------------------------------------------------------------------------
+    # -- inside
 
     def _staging(self, contract: TableContract) -> str:
         return f"{self._settings.lake.url.rstrip('/')}/{STAGING}/{contract.layer}/{contract.name}"
@@ -228,8 +228,8 @@ class Lake:
             if f'"run_id": "{run_id}"' in str(commit.get("userMetadata", "")):
                 return int(commit["version"])
         raise DataLossError(
-            f"the commit of run {run_id} is not among the newest 50 of {contract.full_name}: another process writes "
-            f"this table; only {contract.writer} may"
+            f"the commit of run {run_id} is not among the newest 50 of {contract.full_name}: another process "
+            f"writes this table; only {contract.writer} may"
         )
 
 
@@ -244,13 +244,14 @@ def conform(contract: TableContract, df: DataFrame) -> DataFrame:
     unknown = [name for name in df.columns if name not in schema.names]
     if missing or unknown:
         raise ContractError(
-            f"{contract.full_name}: missing columns {missing}, unknown columns {unknown}; expected exactly {schema.names}"
+            f"{contract.full_name}: missing columns {missing}, unknown columns {unknown}; expected exactly "
+            f"{schema.names}"
         )
     return df.select([F.col(f.name).cast(f.dataType).alias(f.name) for f in schema.fields])
 
 
 def partition_predicate(contract: TableContract, partitions: Iterable[str]) -> str:
-    """`column IN (...)`: one flat list, however many partitions (a chain of ORs exhausts the parser's stack)."""
+    """`column IN (...)`: one flat list; a chain of ORs exhausts the parser's stack at some hundred dates."""
     column = contract.partition_column
     if column is None:
         raise ContractError(f"{contract.full_name} is not partitioned: it is read and replaced as a whole")
@@ -258,17 +259,18 @@ def partition_predicate(contract: TableContract, partitions: Iterable[str]) -> s
     if not values:
         return "false"
     if isinstance(_type_of(contract, column), DateType):
-        return f"`{column}` IN ({', '.join(f"DATE'{date.fromisoformat(v).isoformat()}'" for v in values)})"
+        literals = [f"DATE'{date.fromisoformat(v).isoformat()}'" for v in values]
+        return f"`{column}` IN ({', '.join(literals)})"
     bad = [v for v in values if not re.fullmatch(r"[0-9T:-]+", v)]
     if bad:
         raise ContractError(
-            f"{contract.full_name}: {bad[0]!r} is not a partition; expected a date or an hour in ISO text"
+            f"{contract.full_name}: {bad[0]!r} is no partition; expected a date or an hour in ISO text"
         )
-    return f"`{column}` IN ({', '.join(f"'{v}'" for v in values)})"
+    return f"`{column}` IN ({', '.join(repr(v) for v in values)})"
 
 
 def row_sha(contract: TableContract) -> Column:
-    """SHA-256 of one row as JSON: contract order, nulls kept, instants as microseconds, maps sorted by key."""
+    """SHA-256 of a row as JSON: contract order, nulls kept, instants in microseconds, maps sorted by key."""
     provenance = {column.name for column in contract.columns if column.provenance}
     values = [
         _canonical(f.name, f.dataType) for f in spark_schema(contract).fields if f.name not in provenance
@@ -321,9 +323,9 @@ def _commit_note(run_id: str, partitions: Iterable[str]) -> str:
 def _refuse_other_writer(contract: TableContract) -> None:
     if contract.store != "delta" or contract.writer != WRITER:
         raise ContractError(
-            f"{contract.full_name} is written by {contract.writer!r} only; this process is {WRITER!r}. One process writes "
-            "a table, because two overwrite each other's commits on object stores. Ask its writer by a row in "
-            "ops.maintenance_requests."
+            f"{contract.full_name} is written by {contract.writer!r} only; this process is {WRITER!r}. One "
+            "process writes a table, because two overwrite each other's commits on object stores. Ask its "
+            "writer by a row in ops.maintenance_requests."
         )
 
 

@@ -1,8 +1,8 @@
 """The Spark Connect session.
 
-Belongs here: connecting to the Spark server that batch work uses, and the tags that tell whose work a query is. Does
-not belong here: reading or publishing tables (`lake`), transforms (`spark_jobs.transforms`), starting a server
-(`media_analytics.local`).
+Belongs here: connecting to the Spark server that batch work uses, the tags that tell whose work a query
+is. Does not belong here: reading or publishing tables (`lake`), transforms (`spark_jobs.transforms`),
+starting a server (`media_analytics.local`).
 """
 
 import threading
@@ -36,8 +36,9 @@ def connect(settings: Settings) -> SparkSession:
             session.conf.set(name, value)
     except PySparkException as error:
         raise ServiceError(
-            f"the Spark server at {settings.spark.remote} cannot be used: {str(error).splitlines()[0][:300]}; look at "
-            "`media-analytics status spark` or set MEDIA_ANALYTICS_SPARK__REMOTE and MEDIA_ANALYTICS_SPARK__TOKEN"
+            f"the Spark server at {settings.spark.remote} cannot be used: {_first_line(error)}; "
+            "look at `media-analytics status`, or set MEDIA_ANALYTICS_SPARK__REMOTE and "
+            "MEDIA_ANALYTICS_SPARK__TOKEN"
         ) from error
     return session
 
@@ -62,7 +63,7 @@ class SparkConnect:
 
     @contextmanager
     def tagged(self, run_id: str, asset: str, partition: str | None = None) -> Iterator[SparkSession]:
-        """The session, its queries tagged with whose work they are, so that they can be found and interrupted."""
+        """The session, its queries tagged with whose work they are: they can be found and interrupted."""
         session = self.session()
         tags = [f"run:{run_id}", f"asset:{asset}"] + ([f"partition:{partition}"] if partition else [])
         clean = [tag.replace(",", ";") for tag in tags]
@@ -80,6 +81,10 @@ class SparkConnect:
             if self._session is not None:
                 self._session.stop()
                 self._session = None
+
+
+def _first_line(error: PySparkException) -> str:
+    return str(error).partition("\n")[0][:300]
 
 
 def _is_alive(session: SparkSession) -> bool:
