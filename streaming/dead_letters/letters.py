@@ -1,0 +1,133 @@
+"""Builds the record of one dead letter.
+
+Belongs here: which fields a letter has, its id, the encryption of the original bytes. Does not belong here:
+sending it (each process does, with its own guarantees) and deciding what is one.
+"""
+
+import hashlib
+import uuid
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from cryptography.fernet import Fernet, InvalidToken
+from pydantic import SecretStr
+
+from media_analytics.errors import MediaAnalyticsError
+from streaming.codecs.instants import microseconds
+
+TOPIC = "dead_letters"
+# Namespace of every identifier the platform derives from content.
+NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:media-analytics:event")
+KEPT_BYTES = 256 * 1024
+Stage = Literal["collector", "enricher", "realtime", "lake"]
+
+
+class LetterError(MediaAnalyticsError):
+    """A letter cannot be written or read."""
+
+
+class LetterWriter:
+    """Builds letters of one stage. `key` is the Fernet key `settings.privacy.dead_letter_key`."""
+
+    def __init__(self, stage: Stage, key: SecretStr) -> None:
+        self._stage = stage
+        self._fernet = _fernet(key)
+
+    def letter(
+        self,
+        original: bytes,
+        *,
+        source: str,
+        place: str,
+        reason: str,
+        message: str,
+        received_at: datetime,
+        field: str | None = None,
+        event_id: str | None = None,
+        line_number: int | None = None,
+        schema_id: int | None = None,
+    ) -> dict[str, Any]:
+        """The record (for the codec of `dead_letters`) of an input without coordinates.
+
+        `source` is a route, service or topic, and the Kafka key; `place` says where in the source the input
+        stood, so that the same input sent again has the same `letter_id`.
+        """
+        return {
+            "letter_id": str(uuid.uuid5(NAMESPACE, f"dead-letter|{source}|{place}")),
+            "event_id": event_id,
+            "line_number": line_number,
+            "reason": reason,
+            "field": field,
+            "message": message,
+            "source": source,
+            "received_at": microseconds(received_at),
+            "schema_id": schema_id,
+            "source_topic": None,
+            "source_partition": None,
+            "source_offset": None,
+            "source_appended_at": None,
+            "original_bytes": self._fernet.encrypt(original[:KEPT_BYTES]),
+            "original_length": len(original),
+            "original_sha256": hashlib.sha256(original).hexdigest(),
+            "is_replayable": len(original) <= KEPT_BYTES,
+            "stage": self._stage,
+        }
+
+    def record_letter(
+        self,
+        original: bytes,
+        *,
+        topic: str,
+        partition: int,
+        offset: int,
+        appended_at_us: int,
+        reason: str,
+        message: str,
+        field: str | None = None,
+        event_id: str | None = None,
+        schema_id: int | None = None,
+    ) -> dict[str, Any]:
+        """The record of a Kafka record that could not be used, under the coordinates of its first topic.
+
+        `appended_at_us` is the record's log-append time in microseconds; letters are received when they are
+        written.
+        """
+        record = self.letter(
+            original,
+            source=topic,
+            place=f"{partition}|{offset}",
+            reason=reason,
+            message=message,
+            received_at=datetime.now(UTC),
+            field=field,
+            event_id=event_id,
+            schema_id=schema_id,
+        )
+        record["source_topic"] = topic
+        record["source_partition"] = partition
+        record["source_offset"] = offset
+        record["source_appended_at"] = appended_at_us
+        return record
+
+
+def original_bytes(record: dict[str, Any], key: SecretStr) -> bytes:
+    """The original bytes of a letter (the first 256 KiB of a longer one).
+
+    Raises:
+        LetterError: the key is not the one the letter was written with.
+    """
+    try:
+        return _fernet(key).decrypt(record["original_bytes"])
+    except InvalidToken as error:
+        raise LetterError(
+            f"letter {record['letter_id']} was encrypted with another key; set the key of its time"
+        ) from error
+
+
+def _fernet(key: SecretStr) -> Fernet:
+    try:
+        return Fernet(key.get_secret_value())
+    except ValueError as error:
+        raise LetterError(
+            "privacy.dead_letter_key is not a Fernet key (url-safe base64 of 32 bytes)"
+        ) from error
