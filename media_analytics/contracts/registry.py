@@ -1,0 +1,46 @@
+"""All contracts, by name.
+
+Belongs here: the two maps and their look-ups. Does not belong here: a contract.
+"""
+
+from types import MappingProxyType
+
+from media_analytics.contracts.model import TableContract, TopicContract
+from media_analytics.contracts.tables import events, operations, reader_gold, sessions
+from media_analytics.contracts.topics import dead_letters, user
+from media_analytics.errors import ContractError
+
+TABLES = MappingProxyType(
+    {
+        contract.full_name: contract
+        for module in (events, sessions, reader_gold, operations)
+        for contract in module.CONTRACTS
+    }
+)
+TOPICS = MappingProxyType(
+    {contract.name: contract for module in (user, dead_letters) for contract in module.CONTRACTS}
+)
+
+
+def table(full_name: str) -> TableContract:
+    """The contract of `layer.name`.
+
+    Raises:
+        ContractError: no such table; the message lists the ones there are.
+    """
+    try:
+        return TABLES[full_name]
+    except KeyError:
+        raise ContractError(f"no table {full_name!r}; there are {', '.join(TABLES)}") from None
+
+
+def topic(name: str) -> TopicContract:
+    """The contract of a topic.
+
+    Raises:
+        ContractError: no such topic; the message lists the ones there are.
+    """
+    try:
+        return TOPICS[name]
+    except KeyError:
+        raise ContractError(f"no topic {name!r}; there are {', '.join(TOPICS)}") from None

@@ -1,0 +1,1 @@
+"""Topic contracts, one module per domain."""

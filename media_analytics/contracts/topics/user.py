@@ -1,0 +1,235 @@
+"""The user family's topics.
+
+Belongs here: the envelope, `user.raw` as the collector writes it, `user.latest` as the enricher writes it. Does not
+belong here: tables that hold the same events (`tables/events.py` inherits from these models).
+"""
+
+from datetime import timedelta
+
+from pandera.pandas import DataFrameModel
+
+from media_analytics.contracts.model import Freshness, TopicContract
+from media_analytics.contracts.rules import (
+    BRAND,
+    EARLIEST,
+    LATEST,
+    UUID,
+    Bool,
+    Float64,
+    Instant,
+    Int32,
+    Int64,
+    Text,
+    TextList,
+    TextMap,
+    column,
+)
+
+EVENT_TYPES = (
+    "page_view",
+    "page_ping",
+    "click",
+    "search",
+    "share",
+    "video_start",
+    "video_progress",
+    "video_complete",
+    "newsletter_signup",
+    "subscription_start",
+    "subscription_cancel",
+    "purchase",
+    "resource_request",
+)
+PURPOSES = ("analytics", "personalisation", "advertising", "ml_training")
+TIERS = ("free", "registered", "basic", "premium")
+DEVICE_TYPES = ("phone", "tablet", "desktop", "tv", "console", "other")
+BOT_CLASSES = ("search", "ai", "monitoring", "seo", "feed", "other")
+REFERRER_MEDIA = ("paid", "email", "direct", "internal", "ai", "search", "social", "news", "other")
+# Longest texts in characters; the collector enforces the same limits in bytes.
+URL, USER_AGENT, NAME, WORD = 8192, 2048, 1024, 256
+
+
+class Envelope(DataFrameModel):
+    """What every event of every family has."""
+
+    event_id: Text = column("Identity of the fact: the client's UUID or a uuid5 of the input.", str_matches=UUID)
+    event_type: Text = column("What happened.", isin=EVENT_TYPES)
+    brand: Text = column("The publication it happened on.", str_matches=BRAND)
+    occurred_at: Instant = column("When it happened, by the client's clock.", ge=EARLIEST, le=LATEST)
+    received_at: Instant = column("When the collector received it.", ge=EARLIEST, le=LATEST)
+    origin: Text = column("Whether it was sent as it happened or imported later.", isin=("live", "import"))
+    customer_id: Text = column(
+        "The publisher's id of a known customer.", nullable=True, personal_data="identifier", longest=NAME
+    )
+    anonymous_id: Text = column(
+        "The client's id of an unknown reader.", nullable=True, personal_data="pseudonym", longest=NAME
+    )
+    consent: TextList = column(
+        "Purposes the reader agreed to; null when not asked (analytics only). ClickHouse holds an empty list for null.",
+        nullable=True,
+        items_isin={"allowed": PURPOSES},
+    )
+
+    class Config:
+        """The column set is exact."""
+
+        strict = True
+
+
+class UserFields(Envelope):
+    """Fields of the user family."""
+
+    visitor_id: Text = column(
+        "`c:` customer, else `a:` anonymous id, else `h:` keyed hash of address and user agent.",
+        personal_data="pseudonym",
+        longest=NAME + 2,
+        str_matches=r"^[cah]:",
+    )
+    page_url: Text = column("Full address of the page.", nullable=True, personal_data="behaviour", longest=URL)
+    title: Text = column("Title of the page.", nullable=True, longest=URL)
+    content_id: Text = column("The publisher's id of the content shown.", nullable=True, longest=NAME)
+    section: Text = column("Section of the brand.", nullable=True, longest=WORD)
+    referrer: Text = column(
+        "Address the reader came from.", nullable=True, personal_data="behaviour", longest=URL
+    )
+    user_agent: Text = column("User agent text.", nullable=True, personal_data="device", longest=USER_AGENT)
+    ip: Text = column(
+        "Network address: full in user.raw, /24 or /48 afterwards.",
+        nullable=True,
+        personal_data="network_address",
+        longest=64,
+    )
+    query: Text = column("What was searched for.", nullable=True, personal_data="content", longest=URL)
+    product: Text = column("Product the event is about.", nullable=True, longest=NAME)
+    position: Int32 = column("Position in a list, counted from the client's first.", nullable=True, ge=0)
+    engaged_seconds: Float64 = column(
+        "Engaged seconds since the previous ping of the page.", nullable=True, ge=0, le=60
+    )
+    scroll_pct: Float64 = column("Share of the page seen, 0 to 100.", nullable=True, ge=0, le=100)
+    video_position_seconds: Float64 = column("Position in the video.", nullable=True, ge=0, le=1e9)
+    tier: Text = column("Subscription tier.", nullable=True, longest=WORD)
+    segment: Text = column("Marketing segment the client knows.", nullable=True, longest=WORD)
+    http_status: Int32 = column("Status of the answer, from access logs.", nullable=True, ge=100, le=599)
+    bytes_sent: Int64 = column("Size of the answer, from access logs.", nullable=True, ge=0)
+    properties: TextMap = column(
+        "Anything else, as texts.",
+        personal_data="content",
+        avro_default={},
+        entries_within={"most": 64, "longest": 1024},
+    )
+    is_truncated: Bool = column("Whether an import shortened a field to its limit.", avro_default=False)
+
+
+class UserRaw(UserFields):
+    """An event as collected."""
+
+    class Config:
+        """The coordinates identify a message; the value has none of its own."""
+
+        strict = True
+
+
+class UserLatest(UserFields):
+    """An event after enrichment, with the coordinates it has in `user.raw`."""
+
+    visitor_id: Text = column(
+        "As in user.raw; null without consent to analytics.",
+        nullable=True,
+        personal_data="pseudonym",
+        longest=NAME + 2,
+        str_matches=r"^[cah]:",
+    )
+    client_occurred_at: Instant = column("The client's time when occurred_at was corrected.", nullable=True)
+    is_clock_corrected: Bool = column(
+        "Whether occurred_at was replaced by received_at.", derived_from="occurred_at, received_at"
+    )
+    country: Text = column(
+        "ISO 3166 code of the address's country.",
+        nullable=True,
+        personal_data="location",
+        derived_from="ip",
+        str_matches=r"^[A-Z]{2}$",
+    )
+    region: Text = column(
+        "Region, with city data only.", nullable=True, personal_data="location", derived_from="ip", longest=WORD
+    )
+    city: Text = column(
+        "City, with city data only.", nullable=True, personal_data="location", derived_from="ip", longest=WORD
+    )
+    timezone: Text = column(
+        "Time zone, with city data only.", nullable=True, derived_from="ip", longest=WORD
+    )
+    network: Text = column("Network operator.", nullable=True, derived_from="ip", longest=NAME)
+    browser: Text = column("Browser family.", nullable=True, derived_from="user_agent", longest=WORD)
+    browser_version: Text = column("Browser version.", nullable=True, derived_from="user_agent", longest=WORD)
+    os: Text = column("Operating system.", nullable=True, derived_from="user_agent", longest=WORD)
+    os_version: Text = column(
+        "Operating system version.", nullable=True, derived_from="user_agent", longest=WORD
+    )
+    device_type: Text = column("Kind of device.", derived_from="user_agent", isin=DEVICE_TYPES)
+    is_bot: Bool = column("Whether the user agent is a known bot.", derived_from="user_agent")
+    bot_name: Text = column("Name of the bot.", nullable=True, derived_from="user_agent", longest=WORD)
+    bot_class: Text = column("What the bot is for.", nullable=True, derived_from="user_agent", isin=BOT_CLASSES)
+    referrer_medium: Text = column(
+        "How the reader came.", derived_from="page_url, referrer", isin=REFERRER_MEDIA
+    )
+    referrer_source: Text = column(
+        "Name of the referring service.", nullable=True, derived_from="referrer", longest=NAME
+    )
+    referrer_term: Text = column(
+        "What was searched for there.", nullable=True, derived_from="referrer", personal_data="content", longest=URL
+    )
+    utm_source: Text = column("utm_source of the page's address.", nullable=True, derived_from="page_url", longest=URL)
+    utm_medium: Text = column("utm_medium of the page's address.", nullable=True, derived_from="page_url", longest=URL)
+    utm_campaign: Text = column(
+        "utm_campaign of the page's address.", nullable=True, derived_from="page_url", longest=URL
+    )
+    utm_term: Text = column("utm_term of the page's address.", nullable=True, derived_from="page_url", longest=URL)
+    utm_content: Text = column(
+        "utm_content of the page's address.", nullable=True, derived_from="page_url", longest=URL
+    )
+    page_key: Text = column(
+        "content_id, else the path of page_url.", nullable=True, derived_from="content_id, page_url", longest=URL
+    )
+    enrichment_version: Text = column("Version of the rules and data that enriched it.", longest=WORD)
+    source_topic: Text = column("First topic that held the event.", longest=249)
+    source_partition: Int32 = column("Its partition there.", ge=0)
+    source_offset: Int64 = column("Its offset there.", ge=0)
+    appended_at: Instant = column("Its log-append time there: the arrival clock.", ge=EARLIEST, le=LATEST)
+
+    class Config:
+        """One message per coordinate."""
+
+        strict = True
+        unique = ("source_topic", "source_partition", "source_offset")
+
+
+_FRESHNESS = Freshness(warn=timedelta(minutes=15), fail=timedelta(minutes=30))
+_INTERVAL = timedelta(minutes=10)
+
+USER_RAW = TopicContract(
+    name="user.raw",
+    grain="One message per user event as collected; the only store of full addresses.",
+    model=UserRaw,
+    key="visitor_id",
+    partitions=6,
+    retention=timedelta(days=7),
+    freshness=_FRESHNESS,
+    refresh_interval=_INTERVAL,
+    owner="team:data-platform",
+    stores=("realtime", "lake"),
+    purposes=("analytics",),
+)
+USER_LATEST = TopicContract(
+    name="user.latest",
+    grain="One message per user event after enrichment, in the partition it has in user.raw.",
+    model=UserLatest,
+    key="visitor_id",
+    partitions=6,
+    retention=timedelta(days=7),
+    freshness=_FRESHNESS,
+    refresh_interval=_INTERVAL,
+    owner="team:data-platform",
+    purposes=("analytics",),
+)
+CONTRACTS = (USER_RAW, USER_LATEST)
