@@ -15,7 +15,9 @@ from pandera.pandas import DataFrameModel, DataFrameSchema
 from media_analytics.errors import ContractError
 
 # What makes a column personal data, strongest first. None: says nothing about a person.
-PersonalData = Literal["identifier", "pseudonym", "network_address", "device", "location", "behaviour", "content"]
+PersonalData = Literal[
+    "identifier", "pseudonym", "network_address", "device", "location", "behaviour", "content"
+]
 Store = Literal["delta", "clickhouse"]
 Writer = Literal["spark-connect", "stream", "sink"]
 CheckedStore = Literal["realtime", "lake"]

@@ -76,7 +76,9 @@ class OffsetBounds(DataFrameModel):
     hour: Text = column("Hour of appended_at, UTC.", str_matches=HOUR)
     first_offset: Int64 = column("First offset of the hour.", ge=0)
     end_offset: Int64 = column("Offset after the last one of the hour.", ge=0)
-    latest_first_offset: Int64 = column("First offset in the latest topic that holds them.", nullable=True, ge=0)
+    latest_first_offset: Int64 = column(
+        "First offset in the latest topic that holds them.", nullable=True, ge=0
+    )
     latest_end_offset: Int64 = column("Offset after the last one there.", nullable=True, ge=0)
     recorded_at: Instant = column("When the bounds were recorded.", provenance=True)
 
@@ -106,7 +108,9 @@ class Completeness(DataFrameModel):
     lake_count: Int64 = column("Rows in the lake.", nullable=True, ge=0)
     lake_distinct: Int64 = column("Distinct coordinates in the lake.", nullable=True, ge=0)
     dead_letters_enricher: Int64 = column("Coordinates the enricher could not use.", ge=0)
-    dead_letters_realtime: Int64 = column("Coordinates the ClickHouse sink could not use.", nullable=True, ge=0)
+    dead_letters_realtime: Int64 = column(
+        "Coordinates the ClickHouse sink could not use.", nullable=True, ge=0
+    )
     dead_letters_lake: Int64 = column("Coordinates the lake's stream could not use.", nullable=True, ge=0)
     erased: Int64 = column("Coordinates removed by recorded erasures.", ge=0)
     missing_realtime: Int64 = column(
@@ -227,9 +231,7 @@ CONTRACTS = (
         ("session_date", "event_date"),
         timedelta(minutes=15),
     ),
-    _table(
-        "offset_bounds", OffsetBounds, Hourly("hour"), ("topic", "partition", "hour"), timedelta(hours=1)
-    ),
+    _table("offset_bounds", OffsetBounds, Hourly("hour"), ("topic", "partition", "hour"), timedelta(hours=1)),
     _table(
         "completeness",
         Completeness,

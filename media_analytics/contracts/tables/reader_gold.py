@@ -30,7 +30,9 @@ _DATE_BRAND = ("date", "brand")
 class DateBrand(DataFrameModel):
     """The dimensions every reader mart has."""
 
-    date: Day = column("Date of the session, or of the event in reader_engagement.", ge=EARLIEST_DAY, le=LATEST_DAY)
+    date: Day = column(
+        "Date of the session, or of the event in reader_engagement.", ge=EARLIEST_DAY, le=LATEST_DAY
+    )
     brand: Text = column("The publication.", str_matches=BRAND)
 
     class Config:
@@ -92,7 +94,9 @@ class ReaderEngagement(DateBrand):
     visitors: Int64 = column("Distinct visitors with a page view of the page.", ge=0)
     sessions: Int64 = column("Sessions with a page view of the page on the date.", ge=0)
     engaged_seconds: Float64 = column("Sum over page pings; 0 without pings.", ge=0, le=1e12)
-    scroll_pct_p50: Float64 = column("Median of each session's largest scroll_pct.", nullable=True, ge=0, le=100)
+    scroll_pct_p50: Float64 = column(
+        "Median of each session's largest scroll_pct.", nullable=True, ge=0, le=100
+    )
     clicks: Int64 = column("Clicks.", ge=0)
     shares: Int64 = column("Shares.", ge=0)
     video_starts: Int64 = column("Video starts.", ge=0)

@@ -35,11 +35,15 @@ class Session(DataFrameModel):
 
     session_id: Text = column("uuid5 of brand, visitor_id and first event_id.", str_matches=UUID)
     brand: Text = column("The publication.", str_matches=BRAND)
-    visitor_id: Text = column("The visitor.", personal_data="pseudonym", longest=NAME + 2, str_matches=r"^[cah]:")
+    visitor_id: Text = column(
+        "The visitor.", personal_data="pseudonym", longest=NAME + 2, str_matches=r"^[cah]:"
+    )
     date: Day = column("Date of the first event.", ge=EARLIEST_DAY, le=LATEST_DAY)
     started_at: Instant = column("Time of the first event.", ge=EARLIEST, le=LATEST)
     ended_at: Instant = column("Time of the last event.", ge=EARLIEST, le=LATEST)
-    duration_seconds: Float64 = column("ended_at - started_at; 0 for one event.", ge=0, lt=MAX_SESSION_SECONDS)
+    duration_seconds: Float64 = column(
+        "ended_at - started_at; 0 for one event.", ge=0, lt=MAX_SESSION_SECONDS
+    )
     first_event_id: Text = column("First event by occurred_at, event_id.", str_matches=UUID)
     last_event_id: Text = column("Last event by occurred_at, event_id.", str_matches=UUID)
     events: Int64 = column("Events.", ge=1)
@@ -62,7 +66,9 @@ class Session(DataFrameModel):
     device_type: Text = column("Of the first event.", isin=(*DEVICE_TYPES, "unknown"))
     os: Text = column("Of the first event; unknown for null.", longest=WORD)
     browser: Text = column("Of the first event; unknown for null.", longest=WORD)
-    referrer_medium: Text = column("Of the first page view; unknown without.", isin=(*REFERRER_MEDIA, "unknown"))
+    referrer_medium: Text = column(
+        "Of the first page view; unknown without.", isin=(*REFERRER_MEDIA, "unknown")
+    )
     referrer_source: Text = column("Of the first page view; unknown without.", longest=NAME)
     loaded_at: Instant = column("When the row was written.", provenance=True)
 

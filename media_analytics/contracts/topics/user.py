@@ -52,7 +52,9 @@ URL, USER_AGENT, NAME, WORD = 8192, 2048, 1024, 256
 class Envelope(DataFrameModel):
     """What every event of every family has."""
 
-    event_id: Text = column("Identity of the fact: the client's UUID or a uuid5 of the input.", str_matches=UUID)
+    event_id: Text = column(
+        "Identity of the fact: the client's UUID or a uuid5 of the input.", str_matches=UUID
+    )
     event_type: Text = column("What happened.", isin=EVENT_TYPES)
     brand: Text = column("The publication it happened on.", str_matches=BRAND)
     occurred_at: Instant = column("When it happened, by the client's clock.", ge=EARLIEST, le=LATEST)
@@ -85,7 +87,9 @@ class UserFields(Envelope):
         longest=NAME + 2,
         str_matches=r"^[cah]:",
     )
-    page_url: Text = column("Full address of the page.", nullable=True, personal_data="behaviour", longest=URL)
+    page_url: Text = column(
+        "Full address of the page.", nullable=True, personal_data="behaviour", longest=URL
+    )
     title: Text = column("Title of the page.", nullable=True, longest=URL)
     content_id: Text = column("The publisher's id of the content shown.", nullable=True, longest=NAME)
     section: Text = column("Section of the brand.", nullable=True, longest=WORD)
@@ -151,14 +155,16 @@ class UserLatest(UserFields):
         str_matches=r"^[A-Z]{2}$",
     )
     region: Text = column(
-        "Region, with city data only.", nullable=True, personal_data="location", derived_from="ip", longest=WORD
+        "Region, with city data only.",
+        nullable=True,
+        personal_data="location",
+        derived_from="ip",
+        longest=WORD,
     )
     city: Text = column(
         "City, with city data only.", nullable=True, personal_data="location", derived_from="ip", longest=WORD
     )
-    timezone: Text = column(
-        "Time zone, with city data only.", nullable=True, derived_from="ip", longest=WORD
-    )
+    timezone: Text = column("Time zone, with city data only.", nullable=True, derived_from="ip", longest=WORD)
     network: Text = column("Network operator.", nullable=True, derived_from="ip", longest=NAME)
     browser: Text = column("Browser family.", nullable=True, derived_from="user_agent", longest=WORD)
     browser_version: Text = column("Browser version.", nullable=True, derived_from="user_agent", longest=WORD)
@@ -169,7 +175,9 @@ class UserLatest(UserFields):
     device_type: Text = column("Kind of device.", derived_from="user_agent", isin=DEVICE_TYPES)
     is_bot: Bool = column("Whether the user agent is a known bot.", derived_from="user_agent")
     bot_name: Text = column("Name of the bot.", nullable=True, derived_from="user_agent", longest=WORD)
-    bot_class: Text = column("What the bot is for.", nullable=True, derived_from="user_agent", isin=BOT_CLASSES)
+    bot_class: Text = column(
+        "What the bot is for.", nullable=True, derived_from="user_agent", isin=BOT_CLASSES
+    )
     referrer_medium: Text = column(
         "How the reader came.", derived_from="page_url, referrer", isin=REFERRER_MEDIA
     )
@@ -177,19 +185,32 @@ class UserLatest(UserFields):
         "Name of the referring service.", nullable=True, derived_from="referrer", longest=NAME
     )
     referrer_term: Text = column(
-        "What was searched for there.", nullable=True, derived_from="referrer", personal_data="content", longest=URL
+        "What was searched for there.",
+        nullable=True,
+        derived_from="referrer",
+        personal_data="content",
+        longest=URL,
     )
-    utm_source: Text = column("utm_source of the page's address.", nullable=True, derived_from="page_url", longest=URL)
-    utm_medium: Text = column("utm_medium of the page's address.", nullable=True, derived_from="page_url", longest=URL)
+    utm_source: Text = column(
+        "utm_source of the page's address.", nullable=True, derived_from="page_url", longest=URL
+    )
+    utm_medium: Text = column(
+        "utm_medium of the page's address.", nullable=True, derived_from="page_url", longest=URL
+    )
     utm_campaign: Text = column(
         "utm_campaign of the page's address.", nullable=True, derived_from="page_url", longest=URL
     )
-    utm_term: Text = column("utm_term of the page's address.", nullable=True, derived_from="page_url", longest=URL)
+    utm_term: Text = column(
+        "utm_term of the page's address.", nullable=True, derived_from="page_url", longest=URL
+    )
     utm_content: Text = column(
         "utm_content of the page's address.", nullable=True, derived_from="page_url", longest=URL
     )
     page_key: Text = column(
-        "content_id, else the path of page_url.", nullable=True, derived_from="content_id, page_url", longest=URL
+        "content_id, else the path of page_url.",
+        nullable=True,
+        derived_from="content_id, page_url",
+        longest=URL,
     )
     enrichment_version: Text = column("Version of the rules and data that enriched it.", longest=WORD)
     source_topic: Text = column("First topic that held the event.", longest=249)

@@ -1,0 +1,62 @@
+"""Contract to Delta table properties and DDL.
+
+Belongs here: what a Delta table of ours looks like. Does not belong here: running the statements (`migrations/`).
+"""
+
+from media_analytics.contracts.model import Column, TableContract
+from media_analytics.contracts.spark import spark_type
+from media_analytics.errors import ContractError
+
+
+def table_properties(contract: TableContract) -> dict[str, str]:
+    """Delta properties: features that other readers lack stay off."""
+    streamed = contract.writer == "stream"
+    return {
+        "delta.enableDeletionVectors": "false",
+        "delta.columnMapping.mode": "none",
+        # Statistics of the columns that queries prune by, not of the first 32.
+        "delta.dataSkippingStatsColumns": ",".join(statistics_columns(contract)),
+        # A stream commits every few seconds: its log is kept shorter and checkpointed more rarely.
+        "delta.checkpointInterval": "50" if streamed else "10",
+        "delta.logRetentionDuration": "interval 7 days" if streamed else "interval 30 days",
+        "delta.deletedFileRetentionDuration": "interval 7 days",
+        "media_analytics.contract": contract.full_name,
+        "media_analytics.writer": contract.writer,
+    }
+
+
+def statistics_columns(contract: TableContract) -> list[str]:
+    """Columns whose minimum and maximum each file keeps: keys, sort keys and times."""
+    times = [c.name for c in contract.columns if spark_type(c.arrow_type) in ("timestamp", "date")]
+    wanted = dict.fromkeys((*contract.unique_key, *contract.sort_keys, *times))
+    return [name for name in wanted if name != contract.partition_column]
+
+
+def column_definition(column: Column) -> str:
+    """One column of a DDL statement."""
+    null = "" if column.nullable else " NOT NULL"
+    return f"`{column.name}` {spark_type(column.arrow_type)}{null} COMMENT {_text(column.description)}"
+
+
+def create_table_sql(contract: TableContract, location: str) -> str:
+    """The statement that creates the table at `location` if nothing is there.
+
+    Raises:
+        ContractError: the table is not a Delta table.
+    """
+    if contract.store != "delta":
+        raise ContractError(f"{contract.full_name} is kept in {contract.store}, not in Delta")
+    columns = ",\n  ".join(column_definition(column) for column in contract.columns)
+    properties = ",\n  ".join(
+        f"{_text(name)} = {_text(value)}" for name, value in table_properties(contract).items()
+    )
+    partition = f"\nPARTITIONED BY (`{contract.partition_column}`)" if contract.partition_column else ""
+    return (
+        f"CREATE TABLE IF NOT EXISTS delta.`{location}` (\n  {columns}\n)\nUSING delta{partition}\n"
+        f"COMMENT {_text(contract.grain)}\nTBLPROPERTIES (\n  {properties}\n)"
+    )
+
+
+def _text(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
