@@ -19,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from media_analytics.errors import SettingsError
 
 PREFIX = "MEDIA_ANALYTICS_"
+# Variables of the embedded stack (`media_analytics.local`) that share the prefix and are no settings.
+NOT_SETTINGS = ("CACHE", "HOME_ID", "IVY_SETTINGS", "PARENT", "PORTS__", "SPARK_JARS")
 Environment = Literal["dev", "qa", "uat", "prod"]
 
 
@@ -281,7 +283,7 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     """Nest `PREFIX_A__B=value`; a variable `..._FILE` names a secret file. JSON lists and objects are parsed."""
     values: dict[str, Any] = {}
     for name, text in environ.items():
-        if not name.startswith(PREFIX):
+        if not name.startswith(PREFIX) or name.removeprefix(PREFIX).startswith(NOT_SETTINGS):
             continue
         path = name.removeprefix(PREFIX).lower().split("__")
         if path[-1].endswith("_file"):

@@ -1,14 +1,14 @@
-"""What the embedded stack needs beside its Python packages, fetched once into a cache outside the repository.
+"""What the embedded stack needs beside its Python packages, fetched once into a cache.
 
-Belongs here: the cache (`MEDIA_ANALYTICS_CACHE`), which things are in it, fetching what lacks with progress. Each
-thing is a folder named after its content's checksum, written beside and renamed, so it is whole or absent and a
-second start needs no network. Does not belong here: how a thing is fetched in detail (`jars`).
+Belongs here: the cache (`MEDIA_ANALYTICS_CACHE`, outside the repository), which things are in it, fetching what
+lacks with progress. Each thing is a folder named after its content's checksum, written beside and renamed, so it
+is whole or absent and a second start needs no network. Does not belong here: how a thing is fetched (`jars`).
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -215,8 +215,6 @@ def _watch(folder: Path, what: str, total: int, report: Report | None, done: thr
 @contextmanager
 def _only_one_fetches(cache: Path) -> Iterator[None]:
     """Two stacks that start together must not download the same things twice."""
-    import fcntl
-
     with (cache / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

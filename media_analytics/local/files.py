@@ -1,7 +1,7 @@
 """Small file helpers of the embedded stack.
 
-Belongs here: writing a file or folder so that a reader never sees half of it, checksums. Does not belong here: what
-the files mean.
+Belongs here: writing a file or folder so that a reader never sees half of it, checksums. Does not belong here:
+what the files mean.
 """
 
 import hashlib

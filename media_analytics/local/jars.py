@@ -1,7 +1,7 @@
 """Java archives by exact coordinates, without Maven.
 
-Belongs here: reading `coordinates.txt`, fetching one set with the Apache Ivy that pyspark ships, verifying each
-SHA-256. Does not belong here: which service uses which set, caching (`artifacts`).
+Belongs here: reading `coordinates.txt`, fetching one set with the Apache Ivy that pyspark ships, verifying
+each SHA-256. Does not belong here: which service uses which set, caching (`artifacts`).
 """
 
 import subprocess
@@ -135,8 +135,8 @@ def fetch(wanted: tuple[Coordinate, ...], folder: Path, environ: Mapping[str, st
     if missing:
         names = ", ".join(c.file_name for c in missing[:5])
         raise ArtifactError(
-            f"{len(missing)} of {len(wanted)} Java archives could not be downloaded ({names}, ...). Check the "
-            f"network, or name a settings file for your mirror in {IVY_SETTINGS_VARIABLE}. "
+            f"{len(missing)} of {len(wanted)} Java archives could not be downloaded ({names}, ...). Check "
+            f"the network, or name a settings file for your mirror in {IVY_SETTINGS_VARIABLE}. "
             f"Ivy said: {_last_words(answer.stdout + answer.stderr)}"
         )
     for coordinate in wanted:

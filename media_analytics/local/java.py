@@ -1,7 +1,7 @@
 """The Java runtime of the embedded stack and what it needs to reach the network.
 
-Belongs here: where Java comes from, the trust store and proxy options of a download. Does not belong here: what
-is downloaded (`jars`), how a service's JVM is sized (`kafka`, `registry`, `spark`).
+Belongs here: where Java comes from, the trust store and proxy options of a download. Does not belong here:
+what is downloaded (`jars`), how a service's JVM is sized (`kafka`, `registry`, `spark`).
 """
 
 import hashlib

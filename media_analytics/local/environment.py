@@ -1,0 +1,133 @@
+"""The settings of an embedded stack as environment variables.
+
+Belongs here: `stack.env` (what it holds, writing, reading) and what a child process may see of the caller's
+environment. Does not belong here: what the settings mean (`media_analytics.settings`).
+"""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from media_analytics.errors import MediaAnalyticsError
+from media_analytics.local import registry
+from media_analytics.local.artifacts import Artifacts
+from media_analytics.local.files import write_atomically
+from media_analytics.local.home import Home
+from media_analytics.local.services import SERVICES
+from media_analytics.settings import NOT_SETTINGS, PREFIX, environment_variables
+
+HOME_ID_VARIABLE = "MEDIA_ANALYTICS_HOME_ID"
+
+# What a process needs of the caller's environment to find programs, its user, language and network.
+_KEPT = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "TERM",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+)
+
+
+def base_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What every child gets. No proxy: the stack talks to loopback; no credential of the caller."""
+    kept = {name: environ[name] for name in _KEPT if name in environ}
+    return {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"} | kept | {"TZ": "UTC"}
+
+
+def embedded_addresses(home: Home) -> dict[str, str]:
+    """The variable of each service that may be external, with the address of our own."""
+    ports = home.ports
+    return {
+        "MEDIA_ANALYTICS_KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{ports['kafka']}",
+        "MEDIA_ANALYTICS_REGISTRY__URL": f"http://127.0.0.1:{ports['registry']}{registry.API_PATH}",
+        "MEDIA_ANALYTICS_SPARK__REMOTE": f"sc://127.0.0.1:{ports['spark']}",
+        "MEDIA_ANALYTICS_CLICKHOUSE__URL": f"http://127.0.0.1:{ports['clickhouse']}",
+    }
+
+
+def external_services(home: Home, environ: Mapping[str, str]) -> frozenset[str]:
+    """The services that the caller's settings place elsewhere. Our own address is not elsewhere."""
+    own = embedded_addresses(home)
+    return frozenset(
+        s.name
+        for s in SERVICES
+        if s.external_variable
+        and environ.get(s.external_variable)
+        and environ[s.external_variable] != own[s.external_variable]
+    )
+
+
+def stack_environment(home: Home, artifacts: Artifacts, environ: Mapping[str, str]) -> dict[str, str]:
+    """Every setting of this stack; the caller's own `MEDIA_ANALYTICS_*` variables win.
+
+    Raises:
+        MediaAnalyticsError: the caller's variables are the exports of another stack.
+    """
+    other = environ.get(HOME_ID_VARIABLE)
+    if other and other != home.home_id:
+        raise MediaAnalyticsError(
+            f'this shell holds the exports of another stack (home id {other}), but the home is {home.path}; open a new shell, or run `eval "$(media-analytics env)"` for the right home'
+        )
+    ports = home.ports
+    own = environment_variables(
+        {
+            "environment": "dev",
+            "home": home.path,
+            "local": "true",
+            "spark": {"token": home.secrets.spark_token},
+            "clickhouse": {
+                "password": home.secrets.clickhouse_password,
+                "reader_password": home.secrets.clickhouse_reader_password,
+            },
+            "lake": {"url": home.lake},
+            "collector": {"url": f"http://127.0.0.1:{ports['collector']}"},
+            "enrichment": {"geo_database": artifacts.geo_database, "referrers": artifacts.referrers},
+            "privacy": {
+                "visitor_keys": [{"valid_from": "2000-01-01", "key": home.secrets.visitor_key}],
+                "import_key": home.secrets.import_key,
+                "dead_letter_key": home.secrets.dead_letter_key,
+            },
+            "dagster": {"url": f"http://127.0.0.1:{ports['dagster_webserver']}"},
+        }
+    ) | embedded_addresses(home)
+    return own | settings_variables(environ) | {HOME_ID_VARIABLE: home.home_id}
+
+
+def settings_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """The settings among the caller's variables. The home is chosen before, so it is not one of them."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name.startswith(PREFIX)
+        and name != f"{PREFIX}HOME"
+        and not name.removeprefix(PREFIX).startswith(NOT_SETTINGS)
+    }
+
+
+def write_stack_environment(path: Path, variables: Mapping[str, str]) -> None:
+    """Write `stack.env` (0600): one `NAME='value'` a line, as a shell reads it."""
+    lines = [f"{name}={shlex.quote(value)}" for name, value in sorted(variables.items())]
+    write_atomically(path, "\n".join(lines) + "\n")
+
+
+def read_stack_environment(path: Path) -> dict[str, str]:
+    """Read `stack.env`; empty when there is none."""
+    if not path.is_file():
+        return {}
+    variables = {}
+    for word in shlex.split(path.read_text("utf-8")):
+        name, _, value = word.partition("=")
+        variables[name] = value
+    return variables
+
+
+def command_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a command on a laptop reads its settings from: the caller's variables over those of the stack."""
+    from media_analytics.local.home import home_path
+
+    return read_stack_environment(home_path(environ) / "stack.env") | settings_variables(environ)

@@ -1,0 +1,252 @@
+"""The home folder: everything one embedded stack keeps.
+
+Belongs here: its layout, identity, format version, random credentials and ports. A folder is private to the
+user (0700), files with secrets are 0600. Does not belong here: what a service puts into its own folder.
+"""
+
+import base64
+import json
+import secrets
+import socket
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+from media_analytics.errors import MediaAnalyticsError
+from media_analytics.local.files import private_folder, write_atomically
+
+HOME_VARIABLE = "MEDIA_ANALYTICS_HOME"
+PORT_VARIABLE_PREFIX = "MEDIA_ANALYTICS_PORTS__"
+FORMAT = 1
+
+# Every port of the stack, all on 127.0.0.1. Dagster's code server listens on a socket file in the home.
+DEFAULT_PORTS: Mapping[str, int] = {
+    "kafka": 9092,
+    "kafka_controller": 9093,
+    "registry": 8081,
+    "spark": 15002,
+    "clickhouse": 8123,
+    "collector": 8088,
+    "dagster_webserver": 3000,
+}
+
+
+class HomeError(MediaAnalyticsError):
+    """The home folder cannot be used as it is."""
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Random credentials of one home, made at its first start."""
+
+    clickhouse_password: str
+    clickhouse_reader_password: str
+    spark_token: str
+    dagster_token: str
+    visitor_key: str
+    import_key: str
+    # Fernet key: url-safe base64 of 32 bytes.
+    dead_letter_key: str
+
+
+@dataclass(frozen=True)
+class Home:
+    """An opened home. `ports` may be chosen anew at each start, the rest stays."""
+
+    path: Path
+    home_id: str
+    kafka_cluster_id: str
+    secrets: Secrets
+    ports: Mapping[str, int]
+
+    @property
+    def run(self) -> Path:
+        """Health files, start counts, process ids."""
+        return self.path / "run"
+
+    @property
+    def logs(self) -> Path:
+        """One log file a service."""
+        return self.path / "logs"
+
+    @property
+    def environment_file(self) -> Path:
+        """The settings of this stack as variables."""
+        return self.path / "stack.env"
+
+    @property
+    def lake(self) -> Path:
+        """The Delta tables."""
+        return self.path / "lake"
+
+    def service_folder(self, name: str) -> Path:
+        """Where a service keeps its state and generated configuration."""
+        return private_folder(self.path / name)
+
+    def log_file(self, service: str) -> Path:
+        """What a service wrote to standard output and standard error."""
+        return self.logs / f"{service}.log"
+
+
+def home_path(environ: Mapping[str, str]) -> Path:
+    """`MEDIA_ANALYTICS_HOME`, else `.media-analytics` in the working folder."""
+    return Path(environ.get(HOME_VARIABLE) or ".media-analytics").expanduser().absolute()
+
+
+def exists(path: Path) -> bool:
+    """Whether a stack has ever been started in this folder."""
+    return (path / "home.json").is_file()
+
+
+def create(path: Path) -> None:
+    """Make a new home: identity and credentials. Does nothing where one is.
+
+    Raises:
+        HomeError: the folder holds something else.
+    """
+    if exists(path):
+        return
+    if path.exists() and any(path.iterdir()):
+        raise HomeError(
+            f"{path} is not empty and not a home of this platform; name another folder in {HOME_VARIABLE}"
+        )
+    private_folder(path)
+    for name in ("run", "logs", "lake"):
+        private_folder(path / name)
+    made = Secrets(
+        clickhouse_password=secrets.token_urlsafe(24),
+        clickhouse_reader_password=secrets.token_urlsafe(24),
+        spark_token=secrets.token_urlsafe(24),
+        dagster_token=secrets.token_urlsafe(24),
+        visitor_key=secrets.token_urlsafe(32),
+        import_key=secrets.token_urlsafe(32),
+        dead_letter_key=Fernet.generate_key().decode(),
+    )
+    _write_json(path / "secrets.json", asdict(made))
+    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    # Last, because its presence says that the home is whole.
+    _write_json(
+        path / "home.json",
+        {
+            "format": FORMAT,
+            "home_id": uuid.uuid4().hex,
+            # A leading dash would read as an option on the command line of Kafka's tools.
+            "kafka_cluster_id": "k" + cluster_id[1:],
+            "created_at": datetime.now(UTC).isoformat(),
+        },
+    )
+
+
+def open_home(path: Path) -> Home:
+    """Read a home.
+
+    Raises:
+        HomeError: there is none, it is damaged, or another version of the platform made it.
+    """
+    if not exists(path):
+        raise HomeError(
+            f"no stack was ever started in {path}; run `media-analytics up`, or set {HOME_VARIABLE}"
+        )
+    try:
+        identity = json.loads((path / "home.json").read_text("utf-8"))
+        check_format(path, int(identity["format"]))
+        made = Secrets(**json.loads((path / "secrets.json").read_text("utf-8")))
+        ports_file = path / "ports.json"
+        ports = json.loads(ports_file.read_text("utf-8")) if ports_file.is_file() else dict(DEFAULT_PORTS)
+        return Home(path, identity["home_id"], identity["kafka_cluster_id"], made, ports)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HomeError(
+            f"{path} is damaged ({error}); put back home.json, secrets.json and ports.json from a copy, or "
+            f"start anew in another folder by {HOME_VARIABLE}"
+        ) from error
+
+
+def check_format(path: Path, found: int) -> None:
+    """Refuse a home that this version cannot read.
+
+    Raises:
+        HomeError: older or newer, with the command to run.
+    """
+    if found == FORMAT:
+        return
+    if found > FORMAT:
+        raise HomeError(
+            f"{path} has format {found}, this version of the platform knows {FORMAT}; update it: "
+            "`git pull && make setup`"
+        )
+    raise HomeError(
+        f"{path} has format {found}, this version of the platform needs {FORMAT}; move it away and start "
+        f"anew: `mv {path} {path}.format-{found} && media-analytics up`"
+    )
+
+
+def choose_ports(path: Path, environ: Mapping[str, str], *, free: bool) -> dict[str, int]:
+    """The ports of the next start, remembered in the home.
+
+    A variable `MEDIA_ANALYTICS_PORTS__<SERVICE>` wins; then, with `free`, a remembered port that is still free or
+    any free one; then the remembered or default one.
+
+    Raises:
+        HomeError: a variable is no port or names no service.
+    """
+    file = path / "ports.json"
+    remembered = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    named = _ports_from(environ)
+    chosen: dict[str, int] = {}
+    taken: set[int] = set(named.values())
+    for service, default in DEFAULT_PORTS.items():
+        if service in named:
+            chosen[service] = named[service]
+        elif not free:
+            chosen[service] = int(remembered.get(service, default))
+        else:
+            kept = remembered.get(service)
+            chosen[service] = kept if kept and kept not in taken and is_port_free(kept) else free_port(taken)
+        taken.add(chosen[service])
+    _write_json(file, chosen)
+    return chosen
+
+
+def is_port_free(port: int) -> bool:
+    """Whether 127.0.0.1:port can be bound now. Connections that are closing do not count."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def free_port(taken: set[int]) -> int:
+    """A port nobody listens on; not one of `taken`."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port not in taken:
+            return port
+
+
+def _ports_from(environ: Mapping[str, str]) -> dict[str, int]:
+    named = {}
+    for variable, text in environ.items():
+        if not variable.startswith(PORT_VARIABLE_PREFIX):
+            continue
+        service = variable.removeprefix(PORT_VARIABLE_PREFIX).lower()
+        if service not in DEFAULT_PORTS:
+            known = ", ".join(PORT_VARIABLE_PREFIX + name.upper() for name in DEFAULT_PORTS)
+            raise HomeError(f"{variable} names no service; known are {known}")
+        if not text.isdigit() or not 1 <= int(text) <= 65535:
+            raise HomeError(f"{variable} is {text!r}; expected a port from 1 to 65535")
+        named[service] = int(text)
+    return named
+
+
+def _write_json(path: Path, value: Mapping[str, object]) -> None:
+    write_atomically(path, json.dumps(value, indent=2) + "\n")

@@ -1,0 +1,91 @@
+"""`python -m media_analytics.local.launch NAME`: become one service of the stack.
+
+Belongs here: tie the process to the supervisor's life, count the start, prepare, replace itself by the real
+process (so the supervised pid is the real one). Does not belong here: what a service needs (its own module).
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Mapping
+
+from media_analytics.errors import MediaAnalyticsError
+from media_analytics.local import kafka, registry, spark
+from media_analytics.local.artifacts import Artifacts, cache_folder
+from media_analytics.local.commands import Command
+from media_analytics.local.environment import (
+    HOME_ID_VARIABLE,
+    base_environment,
+    read_stack_environment,
+)
+from media_analytics.local.home import Home, home_path, open_home
+from media_analytics.local.services import service
+
+PARENT_VARIABLE = "MEDIA_ANALYTICS_PARENT"
+_PR_SET_PDEATHSIG = 1
+# Services of Java get no setting at all; those of Python read them with `load_settings`.
+_WITHOUT_SETTINGS = ("kafka", "registry", "spark")
+
+
+def main() -> None:
+    """Become the service named by the first argument."""
+    name = sys.argv[1]
+    die_with_parent(os.environ.get(PARENT_VARIABLE))
+    try:
+        home = open_home(home_path(os.environ))
+        environment = child_environment(home, name, os.environ)
+        command = command_of(name, home, Artifacts(cache_folder(os.environ)), environment)
+    except MediaAnalyticsError as error:
+        sys.exit(f"{name}: {error}")
+    count_start(home, name)
+    os.chdir(command.folder)
+    sys.stdout.flush()
+    os.execve(command.arguments[0], command.arguments, environment | dict(command.environment))
+
+
+def die_with_parent(parent: str | None) -> None:
+    """Ask the kernel to kill this process when its parent ends; Linux only, kept across exec.
+
+    Elsewhere the next `up` ends what was left. A parent that ended before the call is seen by its id.
+    """
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    if parent is not None and os.getppid() != int(parent):
+        sys.exit("the supervisor has ended")
+
+
+def child_environment(home: Home, name: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Only what the service needs; the home id marks the process as ours."""
+    environment = base_environment(environ) | {HOME_ID_VARIABLE: home.home_id}
+    if name not in _WITHOUT_SETTINGS:
+        environment |= read_stack_environment(home.environment_file)
+    return environment
+
+
+def command_of(name: str, home: Home, artifacts: Artifacts, environment: Mapping[str, str]) -> Command:
+    """The command of a service, with everything on disk that it needs."""
+    if name == "kafka":
+        return kafka.command(home, artifacts, environment)
+    if name == "registry":
+        return registry.command(home, artifacts)
+    if name == "spark":
+        return spark.command(home, artifacts, environment)
+    module = service(name).module
+    if module is None:
+        raise MediaAnalyticsError(f"{name} has no program")
+    extra = spark.spark_environment(artifacts, environment) if name == "stream" else {}
+    return Command((sys.executable, "-m", module), home.path, extra)
+
+
+def count_start(home: Home, name: str) -> None:
+    """Add one line to the service's start file; `status` counts them."""
+    with (home.run / f"{name}.starts").open("a", encoding="utf-8") as file:
+        file.write(f"{os.getpid()}\n")
+
+
+if __name__ == "__main__":
+    main()

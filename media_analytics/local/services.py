@@ -1,0 +1,126 @@
+"""The services of the stack, in the order in which they are shown.
+
+Belongs here: names, profile, port, what must be ready first, the program of those that are Python. Does not
+belong here: how a service is configured (its own module) or supervised.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from media_analytics.errors import MediaAnalyticsError
+
+
+@dataclass(frozen=True)
+class Service:
+    """One real process. `after` must be ready before it starts; `module` is what `python -m` runs."""
+
+    name: str
+    what: str
+    port: str | None = None
+    module: str | None = None
+    after: tuple[str, ...] = ()
+    # True: started only when topics, schemas and tables are there.
+    needs_contracts: bool = False
+    # Seconds within which it must become ready after what it waits for.
+    ready_within_seconds: float = 90.0
+    # Settings variable whose presence means: somebody else runs it.
+    external_variable: str | None = None
+
+
+_CONTRACTS = ("kafka", "registry")
+
+SERVICES: tuple[Service, ...] = (
+    Service(
+        "kafka",
+        "event log",
+        port="kafka",
+        external_variable="MEDIA_ANALYTICS_KAFKA__BOOTSTRAP_SERVERS",
+    ),
+    Service(
+        "registry",
+        "schema registry",
+        port="registry",
+        external_variable="MEDIA_ANALYTICS_REGISTRY__URL",
+    ),
+    Service(
+        "spark",
+        "Spark Connect server",
+        port="spark",
+        external_variable="MEDIA_ANALYTICS_SPARK__REMOTE",
+    ),
+    Service(
+        "stream",
+        "Kafka to bronze",
+        module="spark_jobs.jobs.user_events_stream",
+        after=_CONTRACTS,
+        needs_contracts=True,
+    ),
+    Service(
+        "clickhouse",
+        "ClickHouse gateway",
+        port="clickhouse",
+        module="media_analytics.local.gateway",
+        external_variable="MEDIA_ANALYTICS_CLICKHOUSE__URL",
+    ),
+    Service(
+        "collector",
+        "HTTP collector",
+        port="collector",
+        module="streaming.collector",
+        after=_CONTRACTS,
+        needs_contracts=True,
+    ),
+    Service(
+        "enricher",
+        "raw to latest",
+        module="streaming.enricher",
+        after=_CONTRACTS,
+        needs_contracts=True,
+    ),
+    Service(
+        "sink",
+        "Kafka to ClickHouse",
+        module="streaming.sinks.clickhouse",
+        after=(*_CONTRACTS, "clickhouse"),
+        needs_contracts=True,
+    ),
+    Service(
+        "dagster-webserver",
+        "Dagster page",
+        port="dagster_webserver",
+        module="media_analytics.local.dagster_page",
+        after=("dagster-code",),
+    ),
+    Service("dagster-daemon", "Dagster sensors and queue", after=("dagster-code",), needs_contracts=True),
+    Service("dagster-code", "Dagster definitions and runs"),
+)
+NAMES = tuple(service.name for service in SERVICES)
+
+# Profile: its services and the memory they use when idle.
+PROFILES: dict[str, tuple[tuple[str, ...], int]] = {"core": (NAMES, 4 * 1024)}
+
+
+def service(name: str) -> Service:
+    """Look a service up by name.
+
+    Raises:
+        MediaAnalyticsError: there is none of this name.
+    """
+    for candidate in SERVICES:
+        if candidate.name == name:
+            return candidate
+    raise MediaAnalyticsError(f"there is no service {name!r}; there are {', '.join(NAMES)}")
+
+
+def of_profiles(profiles: Iterable[str]) -> tuple[Service, ...]:
+    """The services of some profiles, in order. `core` is always among them.
+
+    Raises:
+        MediaAnalyticsError: a profile is unknown.
+    """
+    wanted: set[str] = set()
+    for profile in ("core", *profiles):
+        if profile not in PROFILES:
+            raise MediaAnalyticsError(f"there is no profile {profile!r}; there are {', '.join(PROFILES)}")
+        wanted.update(PROFILES[profile][0])
+    return tuple(s for s in SERVICES if s.name in wanted)

@@ -1,0 +1,3 @@
+"""Fixtures of every test: see `services/fixtures.py`."""
+
+pytest_plugins = ["media_analytics_tests.services.fixtures"]

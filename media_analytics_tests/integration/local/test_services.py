@@ -1,0 +1,39 @@
+"""Single services of a temporary home: each starts alone, is ours, and listens on loopback only."""
+
+import psutil
+import pytest
+
+from media_analytics.local import kafka as kafka_service
+from media_analytics_tests.services.embedded import Embedded
+
+pytestmark = pytest.mark.integration
+
+
+def _listening(embedded: Embedded, name: str) -> set[str]:
+    process = psutil.Process(embedded.processes[name].pid)
+    return {c.laddr.ip for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+
+
+def test_kafka_answers_with_the_cluster_id_of_its_home(kafka: Embedded) -> None:
+    found = kafka_service.cluster_id(kafka.settings.kafka.bootstrap_servers)
+    assert found == kafka.home.kafka_cluster_id
+
+
+@pytest.mark.parametrize("name", ["kafka", "registry", "spark", "clickhouse"])
+def test_a_service_listens_on_loopback_only(embedded: Embedded, name: str) -> None:
+    embedded.start(name)
+    assert _listening(embedded, name) <= {"127.0.0.1", "::ffff:127.0.0.1"}
+
+
+@pytest.mark.parametrize("name", ["kafka", "registry", "spark", "clickhouse"])
+def test_a_service_becomes_the_process_that_was_started(embedded: Embedded, name: str) -> None:
+    embedded.start(name)
+    command = psutil.Process(embedded.processes[name].pid).cmdline()
+    assert "media_analytics.local.launch" not in command
+
+
+def test_java_services_get_no_secret(kafka: Embedded) -> None:
+    environment = psutil.Process(kafka.processes["kafka"].pid).environ()
+    assert [name for name in environment if name.startswith("MEDIA_ANALYTICS_")] == [
+        "MEDIA_ANALYTICS_HOME_ID"
+    ]
