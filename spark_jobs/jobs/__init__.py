@@ -1,0 +1,1 @@
+"""Entry points of Spark processes: read the environment, then call what does the work."""
