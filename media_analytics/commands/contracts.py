@@ -1,7 +1,7 @@
 """`media-analytics contracts`: look at contracts, and bring the running services in line with them.
 
-Belongs here: arguments and how results are shown. Does not belong here: what a change means (`migrations/plan.py`) or
-how it is carried out (`migrations/apply.py`).
+Belongs here: arguments and how results are shown. Does not belong here: what a change means
+(`migrations/plan.py`) or how it is carried out (`migrations/apply.py`).
 """
 
 from pathlib import Path

@@ -1,6 +1,7 @@
 """Contract to Avro schema, and whether a changed schema can still read what old writers wrote.
 
-Belongs here: the mapping of types and the BACKWARD rule. Does not belong here: encoding messages (`streaming/codecs`).
+Belongs here: the mapping of types and the BACKWARD rule. Does not belong here: encoding messages
+(`streaming/codecs`).
 """
 
 import json

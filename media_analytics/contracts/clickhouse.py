@@ -1,7 +1,7 @@
 """Contract to ClickHouse DDL.
 
-Belongs here: types, engines, order and retention of a ClickHouse table. Does not belong here: running the statements
-(`migrations/`).
+Belongs here: types, engines, order and retention of a ClickHouse table. Does not belong here: running the
+statements (`migrations/`).
 """
 
 from typing import Literal
@@ -66,7 +66,7 @@ def create_database_sql(contract: TableContract, variant: Variant = "plain") -> 
 def create_table_sql(contract: TableContract, variant: Variant = "plain") -> str:
     """The statement that creates the table.
 
-    The replicated variant takes its path from the server's macros `{shard}` and `{replica}` and runs on `{cluster}`.
+    The replicated variant uses the server's macros `{shard}`, `{replica}` and `{cluster}`.
 
     Raises:
         ContractError: the table is not a ClickHouse table.

@@ -70,7 +70,7 @@ def _rule_names(contract: Contract, column: Column) -> list[str]:
 
 
 def _tags(column: Column) -> dict[str, str]:
-    tags = {}
+    tags: dict[str, str] = {}
     if column.personal_data:
         tags["personal_data"] = column.personal_data
     if column.provenance:

@@ -1,6 +1,7 @@
 """Contract to Delta table properties and DDL.
 
-Belongs here: what a Delta table of ours looks like. Does not belong here: running the statements (`migrations/`).
+Belongs here: what a Delta table of ours looks like. Does not belong here: running the statements
+(`migrations/`).
 """
 
 from media_analytics.contracts.model import Column, TableContract

@@ -1,7 +1,7 @@
 """Text of every checked-in file that is generated from contracts.
 
-Belongs here: which files there are and what each must hold. Does not belong here: writing them (the command) or
-comparing them with the disk (the tests).
+Belongs here: which files there are and what each must hold. Does not belong here: writing them (the
+command) or comparing them with the disk (the tests).
 """
 
 from media_analytics.contracts.avro import avro_text
@@ -11,5 +11,5 @@ SCHEMAS = "streaming/codecs/schemas"
 
 
 def schema_files() -> dict[str, str]:
-    """Avro schemas by path relative to the repository; the only thing streaming processes know of contracts."""
+    """Avro schemas by path in the repository; all that streaming processes know of contracts."""
     return {f"{SCHEMAS}/{name}.avsc": avro_text(contract) for name, contract in TOPICS.items()}

@@ -1,7 +1,8 @@
 """What a contract is.
 
-Belongs here: `TableContract`, `TopicContract` and the values they are made of. Does not belong here: a contract of one
-table (`tables/`, `topics/`), a rule (`rules.py`), or what is derived from contracts (one module per compiler).
+Belongs here: `TableContract`, `TopicContract` and the values they are made of. Does not belong here: a
+contract of one table (`tables/`, `topics/`), a rule (`rules.py`), or what is derived from contracts (one
+module per compiler).
 """
 
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Freshness:
 
 @dataclass(frozen=True)
 class Hourly:
-    """One partition per UTC hour of `column`. `stored` is the Delta partition column, if the files are split by it."""
+    """One partition per UTC hour of `column`; `stored` is the Delta partition column, if there is one."""
 
     column: str
     stored: str | None = None
@@ -45,7 +46,7 @@ class Hourly:
 
 @dataclass(frozen=True)
 class Daily:
-    """One partition per UTC date of `column`. `stored` is the Delta partition column, if the files are split by it."""
+    """One partition per UTC date of `column`; `stored` is the Delta partition column, if there is one."""
 
     column: str
     stored: str | None = None
@@ -170,7 +171,7 @@ class TableContract:
 
 @dataclass(frozen=True)
 class TopicContract:
-    """A topic exists when its contract does. The value is Avro in Confluent framing unless `compatibility` is None."""
+    """A topic exists when its contract does. The value is Avro in Confluent framing."""
 
     name: str
     grain: str

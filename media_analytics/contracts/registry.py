@@ -3,6 +3,7 @@
 Belongs here: the two maps and their look-ups. Does not belong here: a contract.
 """
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from media_analytics.contracts.model import TableContract, TopicContract
@@ -10,14 +11,14 @@ from media_analytics.contracts.tables import events, operations, reader_gold, se
 from media_analytics.contracts.topics import dead_letters, user
 from media_analytics.errors import ContractError
 
-TABLES = MappingProxyType(
+TABLES: Mapping[str, TableContract] = MappingProxyType(
     {
         contract.full_name: contract
         for module in (events, sessions, reader_gold, operations)
         for contract in module.CONTRACTS
     }
 )
-TOPICS = MappingProxyType(
+TOPICS: Mapping[str, TopicContract] = MappingProxyType(
     {contract.name: contract for module in (user, dead_letters) for contract in module.CONTRACTS}
 )
 

@@ -1,7 +1,7 @@
 """The column types contracts use, and the value rules pandera does not have itself.
 
-Belongs here: named types, `column`, rules over lists and maps, rules over two columns. Each rule keeps its statistics, so
-`audit.py` can say the same in SQL. Does not belong here: a rule of one table only.
+Belongs here: named types, `column`, rules over lists and maps, rules over two columns. Each rule keeps its
+statistics, so `audit.py` can say the same in SQL. Does not belong here: a rule of one table only.
 """
 
 import copy
@@ -84,14 +84,12 @@ def column(
     return Field(nullable=nullable, description=description, metadata=metadata, **rules)
 
 
-@extensions.register_check_method(statistics=["allowed"])
 def items_isin(series: "pd.Series[Any]", *, allowed: Sequence[str]) -> "pd.Series[bool]":
     """Every item of each list is one of `allowed`."""
     good = frozenset(allowed)
     return pd.Series([all(item in good for item in items) for items in series], series.index, dtype=bool)
 
 
-@extensions.register_check_method(statistics=["most", "longest"])
 def entries_within(series: "pd.Series[Any]", *, most: int, longest: int) -> "pd.Series[bool]":
     """Each map has at most `most` entries and no value longer than `longest` characters."""
     return pd.Series(
@@ -99,6 +97,10 @@ def entries_within(series: "pd.Series[Any]", *, most: int, longest: int) -> "pd.
         series.index,
         dtype=bool,
     )
+
+
+extensions.register_check_method(items_isin, statistics=["allowed"])
+extensions.register_check_method(entries_within, statistics=["most", "longest"])
 
 
 def not_greater(small: str, large: str) -> Any:

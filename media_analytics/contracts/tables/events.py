@@ -1,6 +1,7 @@
 """Tables that hold user events, row for row.
 
-Belongs here: bronze, realtime and silver events. Does not belong here: aggregates (`reader_gold.py`), sessions.
+Belongs here: bronze, realtime and silver events. Does not belong here: aggregates (`reader_gold.py`),
+sessions.
 """
 
 from datetime import timedelta

@@ -1,6 +1,7 @@
 """Tables by which the platform proves and runs itself (layer `ops`).
 
-Belongs here: touched dates, offset bounds, completeness, restatements, maintenance. Does not belong here: reader data.
+Belongs here: touched dates, offset bounds, completeness, restatements, maintenance. Does not belong here:
+reader data.
 """
 
 from datetime import timedelta

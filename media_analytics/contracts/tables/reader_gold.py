@@ -1,7 +1,7 @@
 """Gold tables about readers.
 
-Belongs here: the reader marts of one date. Formulas stand in the column descriptions. Does not belong here: how they are
-computed (`spark_jobs/transforms`).
+Belongs here: the reader marts of one date. Formulas stand in the column descriptions. Does not belong here:
+how they are computed (`spark_jobs/transforms`).
 """
 
 from datetime import timedelta

@@ -1,6 +1,7 @@
 """The topic of inputs that could not become events.
 
-Belongs here: the letter's fields. Does not belong here: how a letter is encrypted or replayed (`streaming/dead_letters`).
+Belongs here: the letter's fields. Does not belong here: how a letter is encrypted or replayed
+(`streaming/dead_letters`).
 """
 
 from datetime import timedelta

@@ -1,7 +1,7 @@
 """The user family's topics.
 
-Belongs here: the envelope, `user.raw` as the collector writes it, `user.latest` as the enricher writes it. Does not
-belong here: tables that hold the same events (`tables/events.py` inherits from these models).
+Belongs here: the envelope, `user.raw` as the collector writes it, `user.latest` as the enricher writes it.
+Does not belong here: tables that hold the same events (`tables/events.py` inherits from these models).
 """
 
 from datetime import timedelta
@@ -67,7 +67,7 @@ class Envelope(DataFrameModel):
         "The client's id of an unknown reader.", nullable=True, personal_data="pseudonym", longest=NAME
     )
     consent: TextList = column(
-        "Purposes the reader agreed to; null when not asked (analytics only). ClickHouse holds an empty list for null.",
+        "Purposes the reader agreed to; null when not asked (analytics only), in ClickHouse an empty list.",
         nullable=True,
         items_isin={"allowed": PURPOSES},
     )
