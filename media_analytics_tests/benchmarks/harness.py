@@ -1,0 +1,104 @@
+"""How a benchmark is measured and reported.
+
+A `Benchmark` has what it measures (`ours`), optionally a `peer` (another way to do the same) and a `limit` (the raw cost
+no implementation can beat). The three alternate, at least five rounds; medians are reported. Each function returns
+seconds for `units` units of work; figures are units a second, or seconds where `units` is None.
+"""
+
+import json
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+MIN_ROUNDS = 5
+Timed = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One line of the report. `limit_value` is a stated limit (seconds) where no limit can be measured."""
+
+    id: str
+    what: str
+    ours: Timed
+    units: int | None = None
+    unit: str = "s"
+    peer: Timed | None = None
+    peer_name: str | None = None
+    limit: Timed | None = None
+    limit_value: float | None = None
+    limit_name: str | None = None
+    rounds: int = MIN_ROUNDS
+
+
+def measure(benchmark: Benchmark) -> dict[str, Any]:
+    """Run the rounds, alternating, and return the record of `latest.json`."""
+    if benchmark.rounds < MIN_ROUNDS and benchmark.peer is not None:
+        raise ValueError(f"{benchmark.id}: a comparison takes at least {MIN_ROUNDS} rounds")
+    runs: dict[str, list[float]] = {"ours": [], "peer": [], "limit": []}
+    for _ in range(benchmark.rounds):
+        for name, timed in (("ours", benchmark.ours), ("peer", benchmark.peer), ("limit", benchmark.limit)):
+            if timed is not None:
+                seconds = timed()
+                runs[name].append(seconds if benchmark.units is None else benchmark.units / seconds)
+    median = {name: statistics.median(values) if values else None for name, values in runs.items()}
+    if benchmark.limit_value is not None:
+        median["limit"] = benchmark.limit_value
+    return {
+        "id": benchmark.id,
+        "what": benchmark.what,
+        "unit": benchmark.unit,
+        "ours": median["ours"],
+        "peer": median["peer"],
+        "peer_name": benchmark.peer_name,
+        "limit": median["limit"],
+        "limit_name": benchmark.limit_name,
+        "ratio_to_peer": _ratio(median["ours"], median["peer"]),
+        "ratio_to_limit": _ratio(median["ours"], median["limit"]),
+        "runs": runs,
+    }
+
+
+def _ratio(ours: float | None, other: float | None) -> float | None:
+    return None if ours is None or not other else ours / other
+
+
+def run(benchmarks: Iterable[Benchmark], target: Path) -> list[dict[str, Any]]:
+    """Measure all, print each line as it comes, write `target`."""
+    console = Console()
+    records = []
+    for benchmark in benchmarks:
+        with console.status(f"measuring {benchmark.what}"):
+            records.append(measure(benchmark))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(records, indent=2))
+    console.print(table(records))
+    console.print(f"written to {target}")
+    return records
+
+
+def table(records: Iterable[dict[str, Any]]) -> Table:
+    """The records as a table for people."""
+    result = Table("what", "unit", "ours", "peer", "ratio", "limit", "ratio to limit", title="make bench")
+    for r in records:
+        result.add_row(
+            r["what"],
+            r["unit"],
+            _figure(r["ours"]),
+            f"{_figure(r['peer'])} {r['peer_name'] or ''}",
+            _figure(r["ratio_to_peer"]),
+            f"{_figure(r['limit'])} {r['limit_name'] or ''}",
+            _figure(r["ratio_to_limit"]),
+        )
+    return result
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
