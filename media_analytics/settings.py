@@ -20,7 +20,7 @@ from media_analytics.errors import SettingsError
 
 PREFIX = "MEDIA_ANALYTICS_"
 # Variables of the embedded stack (`media_analytics.local`) that share the prefix and are no settings.
-NOT_SETTINGS = ("CACHE", "HOME_ID", "IVY_SETTINGS", "PARENT", "PORTS__", "SPARK_JARS")
+NOT_SETTINGS = ("CACHE", "HOME_ID", "IVY_SETTINGS", "PARENT", "PORTS__", "SPARK_JARS", "SUPERVISED")
 Environment = Literal["dev", "qa", "uat", "prod"]
 
 
@@ -179,9 +179,10 @@ class Automation(_Section):
 
 
 class Dagster(_Section):
-    """Where the webserver answers."""
+    """Where the webserver answers, and the token it wants (header `Authorization: Bearer`) on a laptop."""
 
     url: str
+    token: SecretStr | None = None
 
 
 class Settings(_Section):

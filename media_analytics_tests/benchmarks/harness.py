@@ -1,7 +1,7 @@
 """How a benchmark is measured and reported.
 
-A `Benchmark` has what it measures (`ours`), optionally a `peer` (another way to do the same) and a `limit` (the raw cost
-no implementation can beat). The three alternate, at least five rounds; medians are reported. Each function returns
+A `Benchmark` has what it measures (`ours`), optionally a `peer` (another way to do the same) and a `limit` (the raw
+cost no implementation can beat). The three alternate, at least five rounds; medians are reported. Each function returns
 seconds for `units` units of work; figures are units a second, or seconds where `units` is None.
 """
 
@@ -100,5 +100,5 @@ def table(records: Iterable[dict[str, Any]]) -> Table:
 
 def _figure(value: float | None) -> str:
     if value is None:
-        return "–"
+        return "-"
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
