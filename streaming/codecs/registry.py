@@ -91,6 +91,21 @@ class RegistryClient:
             known = self._ids[(subject, text)] = int(self._accepted(answer)["id"])
         return known
 
+    def latest(self, subject: str) -> tuple[int, dict[str, Any]]:
+        """Id and schema of the newest version of a subject; asked anew each time.
+
+        Raises:
+            UnregisteredSchemaError: the subject has no version.
+            RegistryUnreachableError: no answer.
+        """
+        answer = self._request("GET", f"/subjects/{quote(subject, safe='')}/versions/latest")
+        if answer.status_code == _NOT_FOUND:
+            raise UnregisteredSchemaError(
+                f"subject {subject} at {self._url} has no schema; run `media-analytics contracts apply`"
+            )
+        schema_id = int(self._accepted(answer)["id"])
+        return schema_id, self.schema_by_id(schema_id)
+
     def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         try:
             answer = self._http.request(method, self._url + path, json=body)
