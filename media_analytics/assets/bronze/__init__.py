@@ -1,0 +1,1 @@
+"""Events as received, written by the stream."""

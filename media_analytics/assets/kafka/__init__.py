@@ -1,0 +1,1 @@
+"""Topics of the event log, written by streaming processes."""

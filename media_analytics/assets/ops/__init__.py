@@ -1,0 +1,1 @@
+"""Tables by which the platform proves and runs itself."""

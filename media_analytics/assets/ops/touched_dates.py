@@ -1,0 +1,126 @@
+"""ops.user_events_dates and ops.session_dates: which dates an arrival, and then a publication, touches.
+
+Belongs here: both as assets, and the session dates that a publication of silver.events records. Does not belong here:
+when a touched date is recomputed (`automation/`), the arithmetic of dates (`partitions.py`).
+"""
+
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+from pyspark.sql import functions as F
+
+from media_analytics.checks.audit import merge_audited
+from media_analytics.contracts.registry import table
+from media_analytics.factory import AUTOMATIC_TAG, Publication, asset_key, external_table
+from media_analytics.partitions import Partitions, session_dates
+from media_analytics.resources.delta_log import DeltaLog
+from media_analytics.resources.lake import Lake
+
+EVENT_DATES = table("ops.user_events_dates")
+SESSION_DATES = table("ops.session_dates")
+_DAY = timedelta(days=1)
+
+
+def specs(partitions: Partitions) -> list[dg.AssetSpec]:
+    """Both tables. Their partitions do not follow arrival hours, so the lineage edge maps nothing."""
+    here = sys.modules[__name__]
+    bronze = dg.AssetDep(
+        asset_key(table("bronze.user_events")), partition_mapping=dg.AllPartitionMapping()
+    )
+    silver = dg.AssetDep(asset_key(table("silver.events")), partition_mapping=dg.AllPartitionMapping())
+    return [
+        external_table(EVENT_DATES, partitions, declared_in=here, deps=[bronze]),
+        external_table(SESSION_DATES, partitions, declared_in=here, deps=[silver]),
+    ]
+
+
+def record_session_dates(publication: Publication) -> Mapping[str, Any]:
+    """After silver.events is published: which session dates this can alter, as rows of ops.session_dates.
+
+    A date counts as changed when batches arrived for it since the version recorded last, when it was published
+    because rows moved, or when a run by hand gave other rows than before.
+    """
+    version = publication.upstream_version
+    if version is None:
+        raise ValueError("silver.events is published at a version of ops.user_events_dates; none was given")
+    changed = _changed(publication, version)
+    existing = Partitions.of(publication.settings)
+    now = datetime.now(UTC)
+    rows = [
+        {"session_date": touched, "event_date": day, "dates_version": version, "loaded_at": now}
+        for day, latest in sorted(changed.items())
+        for touched in existing.existing_days(session_dates(day, latest), now)
+    ]
+    if rows:
+        merge_audited(publication.lake, SESSION_DATES, rows)
+    return {
+        "changed_dates": [d.isoformat() for d in sorted(changed)],
+        "session_dates": sorted({r["session_date"].isoformat() for r in rows}),
+    }
+
+
+def _changed(publication: Publication, version: int) -> dict[date, datetime]:
+    """Changed event dates and the latest event that can have changed them."""
+    lake, dates = publication.lake, publication.dates
+    recorded = _recorded(lake, dates)
+    log: DeltaLog = publication.context.resources.delta_log
+    new = _new_batches(log, recorded, version)
+    asked = {date.fromisoformat(key) for key in publication.context.partition_keys}
+    # Without a record, or with too long a log since then, everything of the date counts.
+    whole = set(dates) if new is None else set(dates) - set(recorded) | (set(dates) - asked)
+    changed = {d: t for d, t in (new or {}).items() if d in set(dates) - whole}
+    if AUTOMATIC_TAG not in publication.context.run.tags:
+        whole |= _with_other_rows(publication, set(dates) - whole - set(changed))
+    return changed | _latest_events(lake, version, whole)
+
+
+def _recorded(lake: Lake, dates: Iterable[date]) -> dict[date, int]:
+    """Per event date, the newest version whose touched session dates are recorded."""
+    days = sorted(dates)
+    around = {d + n * _DAY for d in days for n in (-1, 0, 1, 2)}
+    rows = lake.read(SESSION_DATES, partitions=[d.isoformat() for d in around])
+    newest = rows.where(F.col("event_date").isin(days)).groupBy("event_date")
+    return {r["event_date"]: r["v"] for r in newest.agg(F.max("dates_version").alias("v")).collect()}
+
+
+def _new_batches(log: DeltaLog, recorded: Mapping[date, int], version: int) -> dict[date, datetime] | None:
+    """Latest event of the batches after each date's recorded version; None when the log does not say."""
+    if not recorded:
+        return {}
+    tail = log.tail(EVENT_DATES, min(recorded.values()))
+    if not tail.is_complete:
+        return None
+    latest: dict[date, datetime] = {}
+    for file in tail.added:
+        day = date.fromisoformat(file.partition or "")
+        if day not in recorded or not recorded[day] < file.version <= version:
+            continue
+        text = file.maximum.get("max_occurred_at")
+        if text is None:
+            return None
+        latest[day] = max(datetime.fromisoformat(text).astimezone(UTC), latest.get(day, datetime.min.replace(tzinfo=UTC)))
+    return latest
+
+
+def _latest_events(lake: Lake, version: int, dates: Iterable[date]) -> dict[date, datetime]:
+    """Latest event of each date that has any."""
+    days = sorted(dates)
+    if not days:
+        return {}
+    rows = lake.read(EVENT_DATES, version, [d.isoformat() for d in days]).groupBy("event_date")
+    found = rows.agg(F.unix_micros(F.max("max_occurred_at")).alias("latest")).collect()
+    return {r["event_date"]: datetime.fromtimestamp(r["latest"] / 1e6, UTC) for r in found}
+
+
+def _with_other_rows(publication: Publication, dates: set[date]) -> set[date]:
+    """Those of `dates` whose rows differ from what stood before this publication."""
+    if not dates:
+        return set()
+    lake, contract = publication.lake, publication.contract
+    days = [d.isoformat() for d in sorted(dates)]
+    now = lake.version(contract)
+    before, after = (lake.row_hashes(contract, days, version) for version in (now - 1, now))
+    return {date.fromisoformat(d) for d in days if before.get(d) != after.get(d)}

@@ -1,0 +1,1 @@
+"""Tables of live numbers, written by the ClickHouse sink."""

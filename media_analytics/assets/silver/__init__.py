@@ -1,0 +1,1 @@
+"""Cleaned, typed, deduplicated tables."""

@@ -1,0 +1,53 @@
+"""silver.events: one row per event.
+
+Belongs here: its inputs and its transform. Does not belong here: how copies are chosen (`spark_jobs.transforms.events`).
+"""
+
+from datetime import UTC, date, datetime, time, timedelta
+
+import dagster as dg
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from media_analytics.assets.ops.touched_dates import EVENT_DATES, record_session_dates
+from media_analytics.contracts.registry import table
+from media_analytics.factory import Inputs, TableAsset, asset_key
+from media_analytics.resources.lake import Staged
+from spark_jobs.transforms import events as transform
+
+CONTRACT = table("silver.events")
+BRONZE = table("bronze.user_events")
+
+
+def silver_events(inputs: Inputs) -> DataFrame:
+    """Rows of bronze whose event lies on a date, one copy of each, from the arrival hours that hold the date."""
+    return transform.events(bronze_of(inputs, transform.source_dates(inputs.dates)), inputs.dates)
+
+
+def bronze_of(inputs: Inputs, dates: list[date]) -> DataFrame:
+    """Bronze, pruned to the arrival hours and the times of `dates`."""
+    touched = inputs.lake.read(EVENT_DATES, partitions=[d.isoformat() for d in dates])
+    hours = [row["appended_hour"] for row in touched.select("appended_hour").distinct().collect()]
+    first = datetime.combine(min(dates), time(), UTC)
+    end = datetime.combine(max(dates), time(), UTC) + timedelta(days=1)
+    rows = inputs.lake.read(BRONZE, partitions=hours)
+    return rows.where((F.col("occurred_at") >= F.lit(first)) & (F.col("occurred_at") < F.lit(end)))
+
+
+def displaced_dates(inputs: Inputs, staged: Staged) -> tuple[date, ...]:
+    """Other dates that still show an event which now stands on a date of this run: both must change together."""
+    other = set(transform.source_dates(inputs.dates)) - set(inputs.dates)
+    standing = inputs.lake.read(CONTRACT, partitions=[d.isoformat() for d in other])
+    moved = standing.join(staged.frame.select("brand", "event_id"), ["brand", "event_id"], "left_semi")
+    return tuple(sorted(row["date"] for row in moved.select("date").distinct().collect()))
+
+
+TABLE = TableAsset(
+    contract=CONTRACT,
+    transform=silver_events,
+    trigger=EVENT_DATES,
+    # Arrival hours and event dates are not the same windows; the touched dates say what is due.
+    lineage=[dg.AssetDep(asset_key(BRONZE), partition_mapping=dg.AllPartitionMapping())],
+    extend=displaced_dates,
+    after_publish=record_session_dates,
+)

@@ -1,0 +1,1 @@
+"""When things happen: sensors, conditions, schedules and jobs."""

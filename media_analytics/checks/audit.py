@@ -1,0 +1,110 @@
+"""The contract audit of rows that are about to be published.
+
+Belongs here: running the audit query of `contracts.audit` and saying which partitions failed which rule, with evidence;
+writing small tables audited. Does not belong here: the rules (the contract has them), publishing, transforms.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from media_analytics.contracts.audit import GROUP, AuditQuery, RuleResult, audit_query, read_result, row_count, sample_sql
+from media_analytics.contracts.model import TableContract
+from media_analytics.contracts.spark import spark_schema
+from media_analytics.errors import ContractError
+from media_analytics.resources.lake import Lake, Staged
+
+CHECK_NAME = "contract"
+SAMPLES = 3
+
+EVIDENCE_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the audit found. `failed` maps a partition (ISO text) to the rules that failed in it."""
+
+    rows: int
+    rules: int
+    failed: Mapping[str, tuple[RuleResult, ...]] = field(default_factory=dict)
+    samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """No rule failed in any partition."""
+        return not self.failed
+
+    def metadata(self) -> dict[str, Any]:
+        """What the check's evaluation shows: rows, rules, counts of failures by rule, bad partitions, sample keys."""
+        counts: dict[str, int] = {}
+        for result in (r for results in self.failed.values() for r in results):
+            name = f"{result.column or 'row'}: {result.rule}"
+            counts[name] = counts.get(name, 0) + result.failed
+        values: dict[str, Any] = {"rows": self.rows, "rules": self.rules}
+        if self.failed:
+            values |= {
+                "failed_partitions": sorted(self.failed),
+                "failed_rules": counts,
+                "samples": {rule: list(rows) for rule, rows in self.samples.items()},
+            }
+        return values
+
+
+def audit_staged(lake: Lake, staged: Staged, partitions: Sequence[str]) -> Verdict:
+    """Judge all partitions in one query; only if a rule fails, ask again by partition to name the bad ones."""
+    contract = staged.contract
+    query = audit_query(contract, staged.view)
+    row = lake.spark.sql(query.sql).collect()[0]
+    together = _failed(query, row)
+    if not together:
+        return Verdict(row_count(row), len(query.rules))
+    failed: dict[str, tuple[RuleResult, ...]] = {}
+    if contract.partition_column is not None:
+        grouped = audit_query(contract, staged.view, group_by=contract.partition_column)
+        for part in lake.spark.sql(grouped.sql).collect():
+            if results := _failed(grouped, part):
+                failed[str(part[GROUP])] = results
+    # A rule over several partitions (a key that stands on two dates) is nobody's alone: all of them wait.
+    failed = failed if set(failed) & set(partitions) else dict.fromkeys(partitions, together)
+    return Verdict(row_count(row), len(query.rules), failed, _samples(lake, contract, query, together))
+
+
+def merge_audited(lake: Lake, contract: TableContract, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Insert or update rows of a table by its unique key, after its contract was checked on them; its version.
+
+    Raises:
+        ContractError: the rows break the contract; nothing was written.
+    """
+    schema = spark_schema(contract)
+    frame = lake.spark.createDataFrame([tuple(row[name] for name in schema.names) for row in rows], schema)
+    view = f"audited_{contract.layer}_{contract.name}"
+    frame.createOrReplaceTempView(view)
+    query = audit_query(contract, view)
+    failed = _failed(query, lake.spark.sql(query.sql).collect()[0])
+    if failed:
+        raise ContractError(
+            f"{len(rows)} rows for {contract.full_name} break its contract and were not written: "
+            + ", ".join(map(str, failed))
+        )
+    return lake.merge(contract, frame)
+
+
+def _failed(query: AuditQuery, row: Any) -> tuple[RuleResult, ...]:
+    return tuple(result for result in read_result(query, row) if result.failed)
+
+
+def _samples(
+    lake: Lake, contract: TableContract, query: AuditQuery, failed: Sequence[RuleResult]
+) -> dict[str, list[str]]:
+    """Keys of a few rows per failed rule: they find the row without copying personal data into the event log."""
+    keys = contract.unique_key
+    samples: dict[str, list[str]] = {}
+    names = {(r.rule, r.column) for r in failed}
+    for rule in query.rules:
+        if (rule.name, rule.column) not in names:
+            continue
+        rows = lake.spark.sql(sample_sql(query, contract, rule, SAMPLES)).select(*keys).collect()
+        samples[f"{rule.column or 'row'}: {rule.name}"] = [
+            ", ".join(f"{key}={row[key]}" for key in keys)[:EVIDENCE_LENGTH] for row in rows
+        ]
+    return samples

@@ -1,0 +1,63 @@
+"""What batch work asks the serving store.
+
+Belongs here: one client with the run's limits and comments. Does not belong here: queries of one table or check, and
+inserts into tables that the sink writes.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from media_analytics.errors import ServiceError
+from media_analytics.settings import Settings
+
+# Bounds of one query of batch work: a check must never starve the live numbers.
+MAX_EXECUTION_SECONDS = 60
+MAX_MEMORY_BYTES = 2 * 1024**3
+
+
+class ClickHouse:
+    """Queries as the platform user. Connects at the first query."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Keep the settings; connect later."""
+        self._settings = settings
+
+    @cached_property
+    def _client(self) -> Client:
+        settings = self._settings.clickhouse
+        return clickhouse_connect.get_client(
+            dsn=settings.url,
+            username=settings.user,
+            password=settings.password.get_secret_value(),
+            autogenerate_session_id=False,
+        )
+
+    def rows(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, comment: str = ""
+    ) -> Sequence[Sequence[Any]]:
+        """Rows of a query. `comment` (run, asset, partition) stands in the store's query log.
+
+        Raises:
+            ServiceError: the store does not answer or refuses the query.
+        """
+        try:
+            return self._client.query(
+                sql,
+                parameters=dict(parameters or {}),
+                settings={
+                    "max_execution_time": MAX_EXECUTION_SECONDS,
+                    "max_memory_usage": MAX_MEMORY_BYTES,
+                    "log_comment": comment,
+                },
+                tz_mode="aware",
+            ).result_rows
+        except ClickHouseError as error:
+            raise ServiceError(
+                f"ClickHouse at {self._settings.clickhouse.url} refused a query: {str(error)[:500]}; see "
+                "`media-analytics status` and MEDIA_ANALYTICS_CLICKHOUSE__URL"
+            ) from error

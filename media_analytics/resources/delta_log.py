@@ -1,0 +1,117 @@
+"""The tail of a Delta table's log: what each new commit added, at a cost that does not grow with the table.
+
+Belongs here: reading commit files one by one after a known version. Does not belong here: reading rows, and anything
+that writes.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyarrow import fs
+
+from media_analytics.contracts.model import TableContract
+from media_analytics.settings import Settings
+
+# A reader that is further behind takes the whole table instead: this many commits are about a second of reading.
+LARGEST_TAIL = 5000
+
+
+@dataclass(frozen=True)
+class AddedFile:
+    """A file that brought or replaced rows. Bounds are those of the file's statistics, as JSON has them."""
+
+    version: int
+    partition: str | None
+    rows: int
+    minimum: Mapping[str, Any] = field(default_factory=dict)
+    maximum: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Tail:
+    """Changes after a version. Not `is_complete`: commits in between are gone; take the table as a whole."""
+
+    version: int
+    added: tuple[AddedFile, ...]
+    # Partition values of which a commit added or removed rows; removing alone changes a partition, too.
+    changed: Mapping[str, int]
+    is_complete: bool
+
+
+class DeltaLog:
+    """Reads the logs of the lake's tables."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Keep the address; open files later."""
+        self._settings = settings
+
+    def tail(self, contract: TableContract, after: int, limit: int = LARGEST_TAIL) -> Tail:
+        """What the commits after version `after` (-1: all of them) changed, compactions left out."""
+        system, root = self._open(contract)
+        added: list[AddedFile] = []
+        changed: dict[str, int] = {}
+        version = after
+        while version - after < limit:
+            actions = _actions(system, f"{root}/_delta_log/{version + 1:020d}.json")
+            if actions is None:
+                break
+            version += 1
+            for action in actions:
+                change = action.get("add") or action.get("remove")
+                if change is None or not change.get("dataChange", True):
+                    continue
+                partition = _partition(contract, change)
+                if partition is not None:
+                    changed[partition] = version
+                if "add" in action:
+                    added.append(_added(version, partition, change))
+        return Tail(version, tuple(added), changed, self._is_complete(system, root, version, after, limit))
+
+    def _open(self, contract: TableContract) -> tuple[fs.FileSystem, str]:
+        path = self._settings.lake.table_path(contract.layer, contract.name)
+        if "://" in path:
+            system, root = fs.FileSystem.from_uri(path.replace("s3a://", "s3://", 1))
+            return system, str(root)
+        return fs.LocalFileSystem(), path
+
+    @staticmethod
+    def _is_complete(system: fs.FileSystem, root: str, version: int, after: int, limit: int) -> bool:
+        """Whether the newest commit was reached: a cleaned log has later files, or a checkpoint beyond `version`."""
+        if version - after >= limit:
+            return False
+        if version > after:
+            return True
+        newest = -1
+        hint = f"{root}/_delta_log/_last_checkpoint"
+        if system.get_file_info(hint).type == fs.FileType.File:
+            with system.open_input_stream(hint) as stream:
+                newest = int(json.loads(stream.read())["version"])
+        return newest <= version
+
+
+def _actions(system: fs.FileSystem, path: str) -> list[dict[str, Any]] | None:
+    try:
+        with system.open_input_stream(path) as stream:
+            text = stream.read()
+    except FileNotFoundError:
+        return None
+    return [json.loads(line) for line in text.splitlines() if line.strip()]
+
+
+def _partition(contract: TableContract, change: Mapping[str, Any]) -> str | None:
+    column = contract.partition_column
+    values = change.get("partitionValues") or {}
+    return values.get(column) if column is not None else None
+
+
+def _added(version: int, partition: str | None, add: Mapping[str, Any]) -> AddedFile:
+    stats = json.loads(add["stats"]) if add.get("stats") else {}
+    return AddedFile(
+        version=version,
+        partition=partition,
+        rows=int(stats.get("numRecords", 0)),
+        minimum=stats.get("minValues", {}),
+        maximum=stats.get("maxValues", {}),
+    )

@@ -1,0 +1,192 @@
+"""What batch work asks Kafka: positions, topic ids, committed offsets, dead letters since an instant.
+
+Belongs here: read-only questions to the cluster through confluent-kafka. Does not belong here: reading events (the
+stream, the sink and the enricher do), producing, topic administration (`contracts.apply`).
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from io import BytesIO
+from typing import Any
+
+import httpx
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
+from fastavro import parse_schema, schemaless_reader
+
+from media_analytics.errors import ServiceError
+from media_analytics.settings import Settings
+
+TIMEOUT_SECONDS = 15.0
+# The Confluent framing: one zero byte, then the schema id.
+FRAME_BYTES = 5
+
+
+@dataclass(frozen=True)
+class TopicState:
+    """What a topic is now: its id changes when it is deleted and made again."""
+
+    topic_id: str
+    partitions: int
+
+
+class KafkaLog:
+    """Read-only view of the cluster. Connects at the first question."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Keep the settings; connect later."""
+        self._settings = settings
+
+    @cached_property
+    def _admin(self) -> AdminClient:
+        return AdminClient(self._settings.kafka.client_config() | {"log_level": 3})
+
+    def topic(self, name: str) -> TopicState:
+        """Id and number of partitions.
+
+        Raises:
+            ServiceError: the cluster does not answer, or the topic does not exist.
+        """
+        with self._explained(f"describing topic {name}"):
+            answer = self._admin.describe_topics(TopicCollection([name]), request_timeout=TIMEOUT_SECONDS)
+            description = answer[name].result()
+        return TopicState(str(description.topic_id), len(description.partitions))
+
+    def first_offsets(self, name: str) -> dict[int, int]:
+        """Per partition, the oldest offset still there."""
+        return self._offsets(name, OffsetSpec.earliest())
+
+    def end_offsets(self, name: str) -> dict[int, int]:
+        """Per partition, one past the newest offset that a reader of committed data sees."""
+        return self._offsets(name, OffsetSpec.latest())
+
+    def offsets_at(self, name: str, instant: datetime) -> dict[int, int]:
+        """Per partition, the first offset appended at or after `instant`; the end if there is none."""
+        millis = -int(-instant.timestamp() * 1000 // 1)
+        found = self._offsets(name, OffsetSpec.for_timestamp(millis))
+        if any(offset < 0 for offset in found.values()):
+            end = self.end_offsets(name)
+            # The end may have moved between the two questions: then ask again rather than take a later record in.
+            again = self._offsets(name, OffsetSpec.for_timestamp(millis))
+            found = {p: end[p] if offset < 0 else offset for p, offset in again.items()}
+        return found
+
+    def committed(self, group: str, topic: str) -> dict[int, int]:
+        """Per partition, the offset a consumer group goes on from; partitions it never committed are absent."""
+        with self._explained(f"reading offsets of group {group}"):
+            asked = [ConsumerGroupTopicPartitions(group)]
+            answer = self._admin.list_consumer_group_offsets(asked, request_timeout=TIMEOUT_SECONDS)
+            partitions = answer[group].result().topic_partitions
+        return {p.partition: p.offset for p in partitions if p.topic == topic and p.offset >= 0}
+
+    def records(self, topic: str, since: datetime) -> Iterator[dict[str, Any]]:
+        """Decoded records of a small topic from `since` to its end as it is now."""
+        start, end = self.offsets_at(topic, since), self.end_offsets(topic)
+        pending = {p: end[p] for p in end if start[p] < end[p]}
+        if not pending:
+            return
+        decode = _Decoder(self._settings.registry.url)
+        consumer = Consumer(
+            self._settings.kafka.client_config()
+            | {
+                "group.id": "media-analytics-batch-reader",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "error",
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "log_level": 3,
+            }
+        )
+        try:
+            consumer.assign([TopicPartition(topic, p, start[p]) for p in pending])
+            for message in _until(consumer, pending):
+                yield decode(message.value())
+        finally:
+            consumer.close()
+
+    def _offsets(self, name: str, spec: OffsetSpec) -> dict[int, int]:
+        with self._explained(f"reading offsets of topic {name}"):
+            asked = {TopicPartition(name, p): spec for p in range(self._partitions(name))}
+            answers = self._admin.list_offsets(
+                asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT_SECONDS
+            )
+            return {tp.partition: future.result().offset for tp, future in answers.items()}
+
+    def _partitions(self, name: str) -> int:
+        metadata = self._admin.list_topics(name, timeout=TIMEOUT_SECONDS).topics[name]
+        if metadata.error is not None:
+            raise KafkaException(metadata.error)
+        return len(metadata.partitions)
+
+    def _explained(self, doing: str) -> "_Explained":
+        return _Explained(doing, self._settings.kafka.bootstrap_servers)
+
+
+class _Explained:
+    """Turns a client error into one that says what was asked of which cluster."""
+
+    def __init__(self, doing: str, servers: str) -> None:
+        self._message = f"{doing} at Kafka {servers} failed"
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, KafkaException):
+            raise ServiceError(
+                f"{self._message}: {error}; see `media-analytics status` and the setting "
+                "MEDIA_ANALYTICS_KAFKA__BOOTSTRAP_SERVERS"
+            ) from error
+
+
+def _until(consumer: Consumer, end: Mapping[int, int]) -> Iterator[Message]:
+    """Messages of each partition before its end offset."""
+    open_partitions = dict(end)
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while open_partitions:
+        for message in consumer.consume(500, 0.5):
+            deadline = time.monotonic() + TIMEOUT_SECONDS
+            error = message.error()
+            if error is not None:
+                if error.code() != KafkaError._PARTITION_EOF:
+                    raise ServiceError(f"reading topic {message.topic()} failed: {error}")
+                open_partitions.pop(message.partition(), None)
+                continue
+            if message.offset() < end[message.partition()]:
+                yield message
+            if message.offset() + 1 >= end[message.partition()]:
+                open_partitions.pop(message.partition(), None)
+        if time.monotonic() > deadline:
+            raise ServiceError(f"Kafka sent nothing for {TIMEOUT_SECONDS:.0f} s; partitions left: {open_partitions}")
+
+
+class _Decoder:
+    """Decodes framed Avro with the schema it was written with."""
+
+    def __init__(self, registry_url: str) -> None:
+        self._url = registry_url.rstrip("/")
+        self._schemas: dict[int, Any] = {}
+
+    def __call__(self, value: bytes) -> dict[str, Any]:
+        schema_id = int.from_bytes(value[1:FRAME_BYTES], "big")
+        if schema_id not in self._schemas:
+            answer = httpx.get(f"{self._url}/schemas/ids/{schema_id}", timeout=TIMEOUT_SECONDS)
+            answer.raise_for_status()
+            self._schemas[schema_id] = parse_schema(json.loads(answer.json()["schema"]))
+        record = schemaless_reader(BytesIO(value[FRAME_BYTES:]), self._schemas[schema_id], None)
+        if not isinstance(record, dict):
+            raise ServiceError(f"schema {schema_id} does not describe a record; got {type(record).__name__}")
+        return record
