@@ -17,11 +17,14 @@ from media_analytics.local.services import SERVICES
 from media_analytics.settings import NOT_SETTINGS, PREFIX, environment_variables
 
 HOME_ID_VARIABLE = "MEDIA_ANALYTICS_HOME_ID"
+# Marks the children of a home's supervisor. `env` does not print it, so no shell of the user carries it.
+SUPERVISED_VARIABLE = "MEDIA_ANALYTICS_SUPERVISED"
 
 # What a process needs of the caller's environment to find programs, its user, language and network.
 _KEPT = (
     "PATH",
     "HOME",
+    "JAVA_HOME",
     "USER",
     "LOGNAME",
     "LANG",
@@ -39,9 +42,8 @@ def base_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"} | kept | {"TZ": "UTC"}
 
 
-def embedded_addresses(home: Home) -> dict[str, str]:
+def embedded_addresses(ports: Mapping[str, int]) -> dict[str, str]:
     """The variable of each service that may be external, with the address of our own."""
-    ports = home.ports
     return {
         "MEDIA_ANALYTICS_KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{ports['kafka']}",
         "MEDIA_ANALYTICS_REGISTRY__URL": f"http://127.0.0.1:{ports['registry']}{registry.API_PATH}",
@@ -50,9 +52,9 @@ def embedded_addresses(home: Home) -> dict[str, str]:
     }
 
 
-def external_services(home: Home, environ: Mapping[str, str]) -> frozenset[str]:
+def external_services(ports: Mapping[str, int], environ: Mapping[str, str]) -> frozenset[str]:
     """The services that the caller's settings place elsewhere. Our own address is not elsewhere."""
-    own = embedded_addresses(home)
+    own = embedded_addresses(ports)
     return frozenset(
         s.name
         for s in SERVICES
@@ -71,7 +73,8 @@ def stack_environment(home: Home, artifacts: Artifacts, environ: Mapping[str, st
     other = environ.get(HOME_ID_VARIABLE)
     if other and other != home.home_id:
         raise MediaAnalyticsError(
-            f'this shell holds the exports of another stack (home id {other}), but the home is {home.path}; open a new shell, or run `eval "$(media-analytics env)"` for the right home'
+            f"this shell holds the exports of another stack (home id {other}), but the home is {home.path}; open "
+            'a new shell, or run `eval "$(media-analytics env)"` for the right home'
         )
     ports = home.ports
     own = environment_variables(
@@ -92,9 +95,12 @@ def stack_environment(home: Home, artifacts: Artifacts, environ: Mapping[str, st
                 "import_key": home.secrets.import_key,
                 "dead_letter_key": home.secrets.dead_letter_key,
             },
-            "dagster": {"url": f"http://127.0.0.1:{ports['dagster_webserver']}"},
+            "dagster": {
+                "url": f"http://127.0.0.1:{ports['dagster_webserver']}",
+                "token": home.secrets.dagster_token,
+            },
         }
-    ) | embedded_addresses(home)
+    ) | embedded_addresses(ports)
     return own | settings_variables(environ) | {HOME_ID_VARIABLE: home.home_id}
 
 

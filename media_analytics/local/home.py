@@ -184,30 +184,35 @@ def check_format(path: Path, found: int) -> None:
     )
 
 
-def choose_ports(path: Path, environ: Mapping[str, str], *, free: bool) -> dict[str, int]:
-    """The ports of the next start, remembered in the home.
-
-    A variable `MEDIA_ANALYTICS_PORTS__<SERVICE>` wins; then, with `free`, a remembered port that is still free or
-    any free one; then the remembered or default one.
+def planned_ports(path: Path, environ: Mapping[str, str]) -> dict[str, int]:
+    """The ports of the next start: a variable `MEDIA_ANALYTICS_PORTS__<SERVICE>`, else remembered, else default.
 
     Raises:
         HomeError: a variable is no port or names no service.
     """
     file = path / "ports.json"
     remembered = json.loads(file.read_text("utf-8")) if file.is_file() else {}
-    named = _ports_from(environ)
-    chosen: dict[str, int] = {}
-    taken: set[int] = set(named.values())
-    for service, default in DEFAULT_PORTS.items():
-        if service in named:
-            chosen[service] = named[service]
-        elif not free:
-            chosen[service] = int(remembered.get(service, default))
-        else:
-            kept = remembered.get(service)
-            chosen[service] = kept if kept and kept not in taken and is_port_free(kept) else free_port(taken)
-        taken.add(chosen[service])
-    _write_json(file, chosen)
+    return {**DEFAULT_PORTS, **remembered, **_ports_from(environ)}
+
+
+def choose_ports(path: Path, environ: Mapping[str, str], *, free: bool) -> dict[str, int]:
+    """Choose the ports of this start and remember them in the home.
+
+    With `free`, a planned port that is a default or busy is replaced by a free one; a variable always wins.
+
+    Raises:
+        HomeError: as `planned_ports`.
+    """
+    chosen = planned_ports(path, environ)
+    if free:
+        named = _ports_from(environ)
+        taken = set(named.values())
+        for service, port in chosen.items():
+            keeps = port != DEFAULT_PORTS[service] and port not in taken and is_port_free(port)
+            if service not in named and not keeps:
+                chosen[service] = free_port(taken)
+            taken.add(chosen[service])
+    _write_json(path / "ports.json", chosen)
     return chosen
 
 

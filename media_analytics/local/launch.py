@@ -11,29 +11,29 @@ import sys
 from collections.abc import Mapping
 
 from media_analytics.errors import MediaAnalyticsError
-from media_analytics.local import kafka, registry, spark
+from media_analytics.local import dagster_home, kafka, registry, spark
 from media_analytics.local.artifacts import Artifacts, cache_folder
 from media_analytics.local.commands import Command
 from media_analytics.local.environment import (
-    HOME_ID_VARIABLE,
+    SUPERVISED_VARIABLE,
     base_environment,
     read_stack_environment,
 )
-from media_analytics.local.home import Home, home_path, open_home
+from media_analytics.local.home import HOME_VARIABLE, Home, home_path, open_home
 from media_analytics.local.services import service
 
 PARENT_VARIABLE = "MEDIA_ANALYTICS_PARENT"
 _PR_SET_PDEATHSIG = 1
-# Services of Java get no setting at all; those of Python read them with `load_settings`.
-_WITHOUT_SETTINGS = ("kafka", "registry", "spark")
+# These read no setting; the others call `load_settings`.
+_WITHOUT_SETTINGS = ("kafka", "registry", "spark", "dagster-webserver", "dagster-daemon")
 
 
 def main() -> None:
     """Become the service named by the first argument."""
     name = sys.argv[1]
-    die_with_parent(os.environ.get(PARENT_VARIABLE))
     try:
         home = open_home(home_path(os.environ))
+        die_with_parent(_parent(home, os.environ))
         environment = child_environment(home, name, os.environ)
         command = command_of(name, home, Artifacts(cache_folder(os.environ)), environment)
     except MediaAnalyticsError as error:
@@ -41,10 +41,17 @@ def main() -> None:
     count_start(home, name)
     os.chdir(command.folder)
     sys.stdout.flush()
-    os.execve(command.arguments[0], command.arguments, environment | dict(command.environment))
+    everything = environment | dict(command.environment)
+    os.execve(command.arguments[0], command.arguments, everything)  # noqa: S606 - becoming the service is the point
 
 
-def die_with_parent(parent: str | None) -> None:
+def _parent(home: Home, environ: Mapping[str, str]) -> int:
+    """Who started this process: a test names itself, the supervisor wrote its id before it started anything."""
+    named = environ.get(PARENT_VARIABLE)
+    return int(named if named else (home.run / "supervisord.pid").read_text("utf-8"))
+
+
+def die_with_parent(parent: int) -> None:
     """Ask the kernel to kill this process when its parent ends; Linux only, kept across exec.
 
     Elsewhere the next `up` ends what was left. A parent that ended before the call is seen by its id.
@@ -54,13 +61,16 @@ def die_with_parent(parent: str | None) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
-    if parent is not None and os.getppid() != int(parent):
+    if os.getppid() != parent:
         sys.exit("the supervisor has ended")
 
 
 def child_environment(home: Home, name: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """Only what the service needs; the home id marks the process as ours."""
-    environment = base_environment(environ) | {HOME_ID_VARIABLE: home.home_id}
+    """Only what the service needs; one variable marks the process as ours."""
+    environment = base_environment(environ) | {
+        SUPERVISED_VARIABLE: home.home_id,
+        HOME_VARIABLE: str(home.path),
+    }
     if name not in _WITHOUT_SETTINGS:
         environment |= read_stack_environment(home.environment_file)
     return environment
@@ -74,6 +84,8 @@ def command_of(name: str, home: Home, artifacts: Artifacts, environment: Mapping
         return registry.command(home, artifacts)
     if name == "spark":
         return spark.command(home, artifacts, environment)
+    if name.startswith("dagster-"):
+        return dagster_home.command(home, name, environment)
     module = service(name).module
     if module is None:
         raise MediaAnalyticsError(f"{name} has no program")

@@ -5,15 +5,17 @@ the port, and Kafka, the gateway and Spark must also answer with an id or accept
 not belong here: process states (`status`).
 """
 
+import base64
+import http.client
 import json
 import time
-import urllib.error
-import urllib.request
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import psutil
 
-from media_analytics.local import kafka, registry
+from media_analytics.local import dagster_home, kafka, registry, spark
 from media_analytics.local.home import Home
 from media_analytics.local.services import Service
 
@@ -34,23 +36,56 @@ def check(home: Home, service: Service, pid: int) -> Readiness:
     """Check the process `pid` of a service of this home."""
     if not psutil.pid_exists(pid):
         return Readiness(False, "the process has ended")
+    if service.name == "dagster-code":
+        return Readiness(dagster_home.code_server_answers(home, _ANSWER_SECONDS), "loads the definitions")
+    if service.name == "dagster-daemon":
+        silent = dagster_home.silent_daemons(home, _started_at(pid))
+        return Readiness(not silent, f"no heartbeat yet of {', '.join(silent)}" if silent else "")
     if service.port is None:
         return _health_file(home, service.name, pid)
     port = home.ports[service.port]
     if not holds_port(pid, port):
         return Readiness(False, f"does not listen on port {port} yet")
-    if service.name == "kafka":
-        found = kafka.cluster_id(f"127.0.0.1:{port}", _ANSWER_SECONDS)
-        if found != home.kafka_cluster_id:
-            return Readiness(False, f"cluster id {found}, expected {home.kafka_cluster_id}")
-        return Readiness(True)
-    if service.name == "registry":
-        return _http(f"http://127.0.0.1:{port}{registry.API_PATH}/subjects")
-    if service.name == "clickhouse":
-        return _http(f"http://127.0.0.1:{port}/ping")
-    if service.name == "collector":
-        return _http(f"http://127.0.0.1:{port}/ready")
-    return Readiness(True)
+    return _ANSWERS[service.name](home, port)
+
+
+def _kafka(home: Home, port: int) -> Readiness:
+    found = kafka.cluster_id(f"127.0.0.1:{port}", _ANSWER_SECONDS)
+    return Readiness(found == home.kafka_cluster_id, f"cluster id {found}, expected {home.kafka_cluster_id}")
+
+
+def _registry(home: Home, port: int) -> Readiness:
+    return _http(port, f"{registry.API_PATH}/subjects")
+
+
+def _spark(home: Home, port: int) -> Readiness:
+    return Readiness(
+        spark.accepts_token(port, home.secrets.spark_token, _ANSWER_SECONDS), "refuses our token"
+    )
+
+
+def _clickhouse(home: Home, port: int) -> Readiness:
+    basic = base64.b64encode(f"platform:{home.secrets.clickhouse_password}".encode()).decode()
+    return _http(port, "/?query=SELECT+1", {"Authorization": f"Basic {basic}"})
+
+
+def _collector(home: Home, port: int) -> Readiness:
+    return _http(port, "/ready")
+
+
+def _dagster_page(home: Home, port: int) -> Readiness:
+    token = {"Authorization": f"Bearer {home.secrets.dagster_token}"}
+    return _http(port, "/server_info", token)
+
+
+_ANSWERS: Mapping[str, Callable[[Home, int], Readiness]] = {
+    "kafka": _kafka,
+    "registry": _registry,
+    "spark": _spark,
+    "clickhouse": _clickhouse,
+    "collector": _collector,
+    "dagster-webserver": _dagster_page,
+}
 
 
 def holds_port(pid: int, port: int) -> bool:
@@ -62,14 +97,20 @@ def holds_port(pid: int, port: int) -> bool:
     return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in connections)
 
 
-def _http(url: str) -> Readiness:
+def _http(port: int, path: str, headers: Mapping[str, str] | None = None) -> Readiness:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_ANSWER_SECONDS)
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
-            url, timeout=_ANSWER_SECONDS
-        ) as answer:
-            return Readiness(answer.status == 200, f"answered {answer.status}")
-    except (urllib.error.URLError, OSError) as error:
+        connection.request("GET", path, headers=dict(headers or {}))
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
         return Readiness(False, str(error))
+    finally:
+        connection.close()
+    return Readiness(status == 200, f"answered {status}")
+
+
+def _started_at(pid: int) -> datetime:
+    return datetime.fromtimestamp(psutil.Process(pid).create_time(), UTC)
 
 
 def _health_file(home: Home, name: str, pid: int) -> Readiness:

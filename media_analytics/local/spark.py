@@ -74,6 +74,25 @@ def command(home: Home, artifacts: Artifacts, environ: Mapping[str, str]) -> Com
     )
 
 
+def accepts_token(port: int, token: str, timeout_seconds: float) -> bool:
+    """Whether the server on this port knows our token; a stranger's server refuses it."""
+    import grpc
+
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call = channel.unary_unary("/spark.connect.SparkConnectService/Config")
+        try:
+            call(b"", timeout=timeout_seconds, metadata=[("authorization", f"Bearer {token}")])
+        except grpc.RpcError as error:
+            # The empty message is refused for what it lacks, but only after the token was accepted.
+            refused = (
+                grpc.StatusCode.UNAUTHENTICATED,
+                grpc.StatusCode.UNAVAILABLE,
+                grpc.StatusCode.DEADLINE_EXCEEDED,
+            )
+            return error.code() not in refused
+    return True
+
+
 def spark_environment(artifacts: Artifacts, environ: Mapping[str, str]) -> dict[str, str]:
     """What any process that starts a Spark JVM needs."""
     return {

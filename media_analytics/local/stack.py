@@ -1,0 +1,205 @@
+"""Starting and stopping the whole stack.
+
+Belongs here: the order of things. `up`: examine, fetch, choose ports, write settings, start the supervisor, wait for
+the stores, apply the contracts, start the rest, wait. `down`: ask the supervisor, then end what is left. Does not
+belong here: how any of it is shown (`commands.stack`).
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from media_analytics.errors import ServiceError
+from media_analytics.local import (
+    artifacts,
+    dagster_home,
+    doctor,
+    environment,
+    leftovers,
+    status,
+    supervision,
+)
+from media_analytics.local import home as homes
+from media_analytics.local.home import Home
+from media_analytics.local.services import Service, of_profiles, service
+from media_analytics.local.status import ServiceStatus
+from media_analytics.settings import Settings, load_settings
+
+# What must be ready before the contracts can be applied.
+_STORES = ("kafka", "registry", "spark", "clickhouse")
+# A service that ended this often during `up` will not come.
+_MAX_RESTARTS = 3
+# Stopping takes two phases of 6 s at most; with the sweep below 20 s.
+_STOP_SECONDS = 15.0
+_POLL_SECONDS = 0.4
+
+
+class Watcher(Protocol):
+    """Who shows the progress."""
+
+    def stage(self, text: str) -> None:
+        """Something begins."""
+
+    def download(self, what: str, done_bytes: int, total_bytes: int) -> None:
+        """So much of a download is there. Called from several threads."""
+
+    def services(self, statuses: Sequence[ServiceStatus]) -> None:
+        """The services are in these states now."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `up` was asked for. `only` names single services, without the contracts' application (for tests)."""
+
+    home: Path
+    environ: Mapping[str, str]
+    profiles: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    free_ports: bool = False
+
+    def services(self) -> tuple[Service, ...]:
+        """The services asked for, external ones included."""
+        if self.only:
+            return tuple(service(name) for name in self.only)
+        return of_profiles(self.profiles)
+
+
+def up(request: Request, watcher: Watcher) -> Home:
+    """Bring every service to ready; does nothing for those that are.
+
+    Raises:
+        ServiceError: a prerequisite is missing or a service does not become ready. What runs keeps running.
+        KeyboardInterrupt: interrupted; a stack started by this call is stopped.
+    """
+    services = request.services()
+    _examine(request, services)
+    fetched = artifacts.ensure(request.environ, report=watcher.download)
+    homes.create(request.home)
+    with _only_one_starts(request.home):
+        home = homes.open_home(request.home)
+        runs = supervision.programs(home) is not None
+        if not runs:
+            home = _prepare(request, home, fetched)
+        external = environment.external_services(
+            home.ports, environment.read_stack_environment(home.environment_file)
+        )
+        own = [s for s in services if s.name not in external]
+        try:
+            if not runs:
+                watcher.stage(f"starting {len(own)} services")
+                supervision.start(home, own, request.environ)
+            _bring_up(home, own, watcher, with_contracts=not request.only)
+        except KeyboardInterrupt:
+            if not runs:
+                watcher.stage("interrupted: stopping what was started")
+                down(home.path, watcher)
+            raise
+    return home
+
+
+def down(home_path: Path, watcher: Watcher) -> int:
+    """Stop everything. Returns how many processes had to be ended beside the supervisor's own."""
+    home = homes.open_home(home_path)
+    if supervision.supervisor_pid(home) is not None:
+        watcher.stage("stopping")
+        supervision.shut_down(home, _STOP_SECONDS)
+    return leftovers.end(home)
+
+
+def settings_of(home: Home) -> Settings:
+    """The settings of a stack that was started."""
+    return load_settings(environment.read_stack_environment(home.environment_file))
+
+
+def _examine(request: Request, services: Sequence[Service]) -> None:
+    environ = request.environ
+    if request.free_ports:
+        # Busy ports will be replaced.
+        services = [s for s in services if s.port is None]
+    found = doctor.examine(request.home, environ, services, request.profiles)
+    failed = [check for check in found if check.level == "failed"]
+    if failed:
+        lines = [f"  {check.name}: {check.found}. Fix: {check.fix}" for check in failed]
+        raise ServiceError("the stack cannot start here:\n" + "\n".join(lines))
+
+
+def _prepare(request: Request, home: Home, fetched: artifacts.Artifacts) -> Home:
+    """End what an earlier supervisor left, choose the ports, write the settings."""
+    leftovers.end(home)
+    for old in home.run.iterdir():
+        if old.name != "up.lock":
+            old.unlink()
+    homes.choose_ports(request.home, request.environ, free=request.free_ports)
+    home = homes.open_home(request.home)
+    variables = environment.stack_environment(home, fetched, request.environ)
+    environment.write_stack_environment(home.environment_file, variables)
+    dagster_home.write(home, settings_of(home).automation.max_concurrent_runs)
+    return home
+
+
+def _bring_up(home: Home, own: Sequence[Service], watcher: Watcher, *, with_contracts: bool) -> None:
+    """Wait for the stores, apply the contracts, start and await the rest."""
+    stores = [s for s in own if s.name in _STORES]
+    _wait(home, stores, own, watcher)
+    if with_contracts:
+        from media_analytics.migrations.apply import apply
+
+        watcher.stage("applying the contracts: topics, schemas, tables")
+        apply(settings_of(home), watcher.stage)
+    for late in own:
+        supervision.start_program(home, late.name)
+    _wait(home, own, own, watcher)
+
+
+def _wait(home: Home, wanted: Sequence[Service], shown: Sequence[Service], watcher: Watcher) -> None:
+    """Wait until `wanted` are ready.
+
+    Raises:
+        ServiceError: one failed, ended again and again, or took too long.
+    """
+    names = {s.name for s in wanted}
+    limit = max((s.ready_within_seconds for s in wanted), default=0.0)
+    deadline = time.monotonic() + limit
+    restarts = {s.name: status.restarts(home, s.name) for s in wanted}
+    while True:
+        found = status.collect(home, shown)
+        watcher.services(found)
+        waiting = [one for one in found if one.name in names and one.state != "ready"]
+        if not waiting:
+            return
+        for one in waiting:
+            if one.state == "failed" or one.restarts - restarts[one.name] >= _MAX_RESTARTS:
+                raise ServiceError(_told(home, one, "does not start"))
+        if time.monotonic() > deadline:
+            raise ServiceError(_told(home, waiting[0], f"is not ready after {limit:.0f} s"))
+        time.sleep(_POLL_SECONDS)
+
+
+def _told(home: Home, one: ServiceStatus, what: str) -> str:
+    log = home.log_file(one.name)
+    tail = log.read_text("utf-8", "replace").splitlines()[-15:] if log.is_file() else []
+    reason = f" ({one.detail})" if one.detail else ""
+    shown = "\n".join(f"  {line}" for line in tail)
+    return (
+        f"{one.name} {what}{reason}. The end of {log}:\n{shown}\n"
+        "The other services keep running: `media-analytics status` shows them, `media-analytics down` stops them."
+    )
+
+
+@contextmanager
+def _only_one_starts(home_path: Path) -> Iterator[None]:
+    """Two `up` of one home must not start two supervisors."""
+    with (home_path / "run" / "up.lock").open("w") as lock:
+        os.set_inheritable(lock.fileno(), False)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ServiceError(
+                f"another `media-analytics up` works on {home_path}; wait until it has ended"
+            ) from error
+        yield
