@@ -1,0 +1,1 @@
+"""The enricher: `user.raw` to `user.latest`, exactly once."""

@@ -1,0 +1,1 @@
+"""Rule tables of the enricher. `enrichment_version` changes with their content."""
