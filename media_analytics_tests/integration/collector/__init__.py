@@ -1,0 +1,1 @@
+"""The collector against the real Kafka and schema registry."""

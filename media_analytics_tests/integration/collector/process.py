@@ -1,0 +1,131 @@
+"""A collector process for tests, and what it left in Kafka.
+
+Belongs here: starting and ending `python -m streaming.collector`, creating its topics and schemas, reading them back.
+Does not belong here: fixtures and tests.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from media_analytics.settings import load_settings
+from media_analytics_tests.services.embedded import Embedded, wait_until
+from streaming.codecs.avro import Codec
+from streaming.codecs.framing import unframe
+from streaming.codecs.registry import RegistryClient
+
+TOPICS = {"user.raw": 6, "dead_letters": 1}
+
+
+def prepare(home: Embedded) -> None:
+    """Create the collector's topics and register its schemas, as `contracts apply` does."""
+    admin = AdminClient(home.settings.kafka.client_config())
+    known = admin.list_topics(timeout=10).topics
+    config = {"message.timestamp.type": "LogAppendTime"}
+    wanted = [NewTopic(t, n, 1, config=config) for t, n in TOPICS.items() if t not in known]
+    for created in admin.create_topics(wanted).values() if wanted else ():
+        created.result(30)
+    registry = RegistryClient(home.settings.registry.url)
+    for topic in TOPICS:
+        registry.id_for(f"{topic}-value", Codec.from_file(topic).schema, register=True)
+    registry.close()
+
+
+class Collector:
+    """One collector process. `variables` are settings, without their prefix."""
+
+    def __init__(self, home: Embedded, log: Path, **variables: str) -> None:
+        extra = {f"MEDIA_ANALYTICS_{name}": value for name, value in variables.items()}
+        self.environment = home.environment | extra
+        self.settings = load_settings(self.environment)
+        self.url = self.settings.collector.url
+        self._log = log
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *, ready: bool = True) -> "Collector":
+        """Start the process and wait until it answers, or until it is ready."""
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "streaming.collector"],
+                env={k: v for k, v in os.environ.items() if not k.startswith("MEDIA_ANALYTICS_")} | self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        path, wanted = ("/ready", {200}) if ready else ("/ping", {200})
+        self.wait_for(path, wanted)
+        return self
+
+    def wait_for(self, path: str, statuses: set[int], timeout_seconds: float = 60) -> None:
+        """Poll a page until it answers with one of the statuses."""
+
+        def answered() -> bool:
+            assert self.process is not None
+            assert self.process.poll() is None, f"the collector ended: {self.log_tail()}"
+            try:
+                return httpx.get(self.url + path, timeout=5, trust_env=False).status_code in statuses
+            except httpx.HTTPError:
+                return False
+
+        wait_until(answered, timeout_seconds, lambda: f"{path} never answered {statuses}: {self.log_tail()}")
+
+    def log_tail(self) -> str:
+        """The end of the log."""
+        return self._log.read_text("utf-8", "replace")[-3000:]
+
+    def kill(self) -> None:
+        """kill -9."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit code."""
+        assert self.process is not None
+        self.process.terminate()
+        try:
+            return self.process.wait(20)
+        finally:
+            if self.process.poll() is None:
+                self.kill()
+
+
+def read_topic(
+    home: Embedded, topic: str, until: Callable[[list[dict[str, Any]]], bool] | None = None, timeout_seconds: float = 30
+) -> list[dict[str, Any]]:
+    """Every record of a topic, decoded; polls until `until` holds, else to the end of the topic."""
+    consumer = Consumer(
+        {**home.settings.kafka.client_config(), "group.id": f"test-{time.monotonic_ns()}", "enable.auto.commit": False}
+    )
+    codec = Codec.from_file(topic)
+    records: list[dict[str, Any]] = []
+    try:
+        parts = sorted(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
+        consumer.assign([TopicPartition(topic, p, 0) for p in parts])
+        deadline = time.monotonic() + timeout_seconds
+        while time.monotonic() < deadline:
+            for message in consumer.consume(5000, 0.5):
+                assert message.error() is None, message.error()
+                record = codec.decode(unframe(message.value())[1])
+                records.append(record | {"_partition": message.partition(), "_offset": message.offset()})
+            if until is not None:
+                if until(records):
+                    return records
+                continue
+            ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in parts}
+            positions = {p.partition: p.offset for p in consumer.position([TopicPartition(topic, p) for p in parts])}
+            if all(positions[p] >= end or end == 0 for p, end in ends.items()):
+                return records
+        if until is not None:
+            raise AssertionError(f"{topic}: the condition did not hold in {timeout_seconds} s; {len(records)} records")
+        return records
+    finally:
+        consumer.close()

@@ -1,0 +1,190 @@
+"""Writes records to Kafka and knows when they are safe.
+
+Belongs here: the producer, its delivery reports, whether Kafka can be used now. Does not belong here: HTTP.
+Guarantee: `write` returns only after every record was acknowledged by all in-sync replicas. The producer is
+idempotent and not transactional, so offsets of its topics are contiguous. A record whose request was
+answered 503 may still be stored (at least once, same event id).
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from media_analytics.settings import Settings
+from streaming.codecs.avro import Codec
+from streaming.codecs.framing import header
+from streaming.codecs.registry import RegistryClient, RegistryError
+from streaming.collector.answers import Unavailable
+
+log = logging.getLogger(__name__)
+
+LINGER_MS = 15
+# Records and bytes waiting in this process; one more is answered 503.
+_QUEUE_RECORDS = 200_000
+_QUEUE_KIBIBYTES = 256 * 1024
+_PROBE_SECONDS = 1.0
+_PROBE_TIMEOUT_SECONDS = 2.0
+_GRACE_SECONDS = 2.0
+
+
+class Outgoing(NamedTuple):
+    """One record: topic, key, datum without framing."""
+
+    topic: str
+    key: bytes
+    datum: bytes
+
+
+class _Pending:
+    """Counts the delivery reports of one request. Reports arrive on the polling thread only."""
+
+    def __init__(self, count: int, loop: asyncio.AbstractEventLoop) -> None:
+        self._left = count
+        self._error: KafkaError | None = None
+        self._loop = loop
+        self.done: asyncio.Future[KafkaError | None] = loop.create_future()
+
+    def delivered(self, error: KafkaError | None, _message: Message) -> None:
+        """One delivery report."""
+        self._error = error or self._error
+        self._left -= 1
+        if self._left == 0:
+            self._loop.call_soon_threadsafe(self._finish)
+
+    def _finish(self) -> None:
+        if not self.done.done():
+            self.done.set_result(self._error)
+
+
+class KafkaWriter:
+    """The producer of one collector process. `start` and `stop` bound its life."""
+
+    def __init__(self, settings: Settings, codecs: dict[str, Codec], client_id: str) -> None:
+        self._codecs = codecs
+        self._timeout_seconds = settings.collector.produce_timeout_seconds
+        self._registry = RegistryClient(settings.registry.url, timeout_seconds=_PROBE_TIMEOUT_SECONDS)
+        self._config: dict[str, str | int | bool] = {
+            **settings.kafka.client_config(),
+            "client.id": client_id,
+            "acks": "all",
+            "enable.idempotence": True,
+            "linger.ms": LINGER_MS,
+            "compression.type": "lz4",
+            "partitioner": "murmur2_random",
+            "message.timeout.ms": int(self._timeout_seconds * 1000),
+            "queue.buffering.max.messages": _QUEUE_RECORDS,
+            "queue.buffering.max.kbytes": _QUEUE_KIBIBYTES,
+            # A broker that comes back is found again within a second.
+            "reconnect.backoff.ms": 50,
+            "reconnect.backoff.max.ms": 1000,
+            "socket.connection.setup.timeout.ms": 5000,
+        }
+        self._headers: dict[str, bytes] = {}
+        self._problem: str | None = "starting: Kafka was not asked yet"
+        self._probe_now = threading.Event()
+        self._stopping = threading.Event()
+        self._fatal = False
+        self._producer = self._new_producer()
+        self._threads = [
+            threading.Thread(target=self._poll, name="delivery-reports", daemon=True),
+            threading.Thread(target=self._watch, name="kafka-probe", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Start delivering and probing."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout_seconds: float) -> int:
+        """Deliver what is queued, then stop; returns how many records were not acknowledged in time."""
+        left = int(self._producer.flush(timeout_seconds))
+        self._stopping.set()
+        self._probe_now.set()
+        for thread in self._threads:
+            thread.join(_PROBE_TIMEOUT_SECONDS + 1)
+        self._registry.close()
+        return left
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing can be written now, or None."""
+        return self._problem
+
+    async def write(self, records: Sequence[Outgoing]) -> None:
+        """Write records and wait until all are acknowledged.
+
+        Raises:
+            Unavailable: 503; none, some or all may have been stored.
+        """
+        if self._problem is not None:
+            raise Unavailable(503, "kafka_unavailable", self._problem)
+        if not records:
+            return
+        pending = _Pending(len(records), asyncio.get_running_loop())
+        producer = self._producer
+        try:
+            for topic, key, datum in records:
+                producer.produce(topic, self._headers[topic] + datum, key, on_delivery=pending.delivered)
+        except (BufferError, KafkaException) as error:
+            raise Unavailable(503, "queue_full", f"the local queue did not take a record: {error}") from None
+        try:
+            failure = await asyncio.wait_for(pending.done, self._timeout_seconds + _GRACE_SECONDS)
+        except TimeoutError:
+            raise Unavailable(503, "kafka_timeout", "Kafka did not acknowledge in time; send again") from None
+        if failure is not None:
+            # The next requests are answered at once until a probe succeeds.
+            self._problem = f"Kafka did not acknowledge: {failure.str()}"
+            self._probe_now.set()
+            raise Unavailable(503, "kafka_timeout", f"{self._problem}; send again")
+
+    def _new_producer(self) -> Producer:
+        return Producer({**self._config, "error_cb": self._on_error, "logger": log})
+
+    def _on_error(self, error: KafkaError) -> None:
+        log.warning("kafka client: %s: %s", error.name(), error.str())
+        self._fatal = self._fatal or error.fatal()
+        self._probe_now.set()
+
+    def _poll(self) -> None:
+        while not self._stopping.is_set():
+            self._producer.poll(0.1)
+
+    def _watch(self) -> None:
+        """Ask Kafka and the registry every second, sooner after an error; opens and closes the door for requests."""
+        while not self._stopping.is_set():
+            self._probe_now.clear()
+            problem = self._probe()
+            if problem != self._problem:
+                log.warning("not ready: %s", problem) if problem else log.info(
+                    "ready: Kafka and schemas are usable"
+                )
+            self._problem = problem
+            # A healthy broker is asked rarely; errors wake this thread.
+            self._probe_now.wait(_PROBE_SECONDS if problem else _PROBE_SECONDS * 10)
+            if self._probe_now.is_set():
+                time.sleep(0.05)
+
+    def _probe(self) -> str | None:
+        if self._fatal:
+            log.error("the producer had a fatal error; a new one takes over")
+            self._fatal = False
+            self._producer = self._new_producer()
+        try:
+            known = self._producer.list_topics(timeout=_PROBE_TIMEOUT_SECONDS).topics
+        except KafkaException as error:
+            return f"Kafka does not answer: {error.args[0].str()}"
+        missing = sorted(t for t in self._codecs if t not in known or known[t].error is not None)
+        if missing:
+            return f"topics {', '.join(missing)} do not exist; run `media-analytics contracts apply`"
+        try:
+            for topic, codec in self._codecs.items():
+                if topic not in self._headers:
+                    self._headers[topic] = header(self._registry.id_for(f"{topic}-value", codec.schema))
+        except RegistryError as error:
+            return str(error)
+        return None
