@@ -93,6 +93,19 @@ def add_column_sql(contract: TableContract, column: Column, variant: Variant = "
     return f"ALTER TABLE {name}{_on_cluster(variant)} ADD COLUMN IF NOT EXISTS {column_definition(column)}"
 
 
+def retention_sql(contract: TableContract, variant: Variant = "plain") -> str:
+    """The statement that sets how long rows are kept."""
+    name = f"{identifier(contract.layer)}.{identifier(contract.name)}"
+    what = _ttl(contract)
+    return f"ALTER TABLE {name}{_on_cluster(variant)} " + (f"MODIFY {what[0]}" if what else "REMOVE TTL")
+
+
+def window_sql(contract: TableContract, variant: Variant = "plain") -> str:
+    """The statement that sets how many insert tokens the table remembers."""
+    name = f"{identifier(contract.layer)}.{identifier(contract.name)}"
+    return f"ALTER TABLE {name}{_on_cluster(variant)} MODIFY SETTING {settings(variant)}"
+
+
 def settings(variant: Variant) -> str:
     """Table settings: without a window a repeated insert token would insert again."""
     prefix = "replicated" if variant == "replicated" else "non_replicated"
@@ -129,22 +142,23 @@ def _on_cluster(variant: Variant) -> str:
     return " ON CLUSTER '{cluster}'" if variant == "replicated" else ""
 
 
-def _partition_by(contract: TableContract) -> list[str]:
+def partition_key(contract: TableContract) -> str:
+    """The expression rows are split by, as the store prints it; empty for none."""
     scheme = contract.partitioning
     if isinstance(scheme, Full):
-        return []
+        return ""
     column = next(c for c in contract.columns if c.name == scheme.column)
-    name = identifier(scheme.column)
     if not pa.types.is_timestamp(column.arrow_type):
-        return [f"PARTITION BY {name}"]
-    if isinstance(scheme, Hourly):
-        return [f"PARTITION BY toStartOfHour({name})"]
-    return [f"PARTITION BY toDate({name})"]
+        return scheme.column
+    return f"toStartOfHour({scheme.column})" if isinstance(scheme, Hourly) else f"toDate({scheme.column})"
+
+
+def _partition_by(contract: TableContract) -> list[str]:
+    key = partition_key(contract)
+    return [f"PARTITION BY {key}"] if key else []
 
 
 def _ttl(contract: TableContract) -> list[str]:
     if contract.retention is None or not isinstance(contract.partitioning, Daily | Hourly):
         return []
-    return [
-        f"TTL toDate({identifier(contract.partitioning.column)}) + INTERVAL {contract.retention.days} DAY"
-    ]
+    return [f"TTL toDate({contract.partitioning.column}) + INTERVAL {contract.retention.days} DAY"]

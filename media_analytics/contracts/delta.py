@@ -4,6 +4,8 @@ Belongs here: what a Delta table of ours looks like. Does not belong here: runni
 (`migrations/`).
 """
 
+from collections.abc import Mapping
+
 from media_analytics.contracts.model import Column, TableContract
 from media_analytics.contracts.spark import spark_type
 from media_analytics.errors import ContractError
@@ -56,6 +58,17 @@ def create_table_sql(contract: TableContract, location: str) -> str:
         f"CREATE TABLE IF NOT EXISTS delta.`{location}` (\n  {columns}\n)\nUSING delta{partition}\n"
         f"COMMENT {_text(contract.grain)}\nTBLPROPERTIES (\n  {properties}\n)"
     )
+
+
+def add_column_sql(column: Column, location: str) -> str:
+    """The statement that adds a nullable column to an existing table."""
+    return f"ALTER TABLE delta.`{location}` ADD COLUMNS ({column_definition(column)})"
+
+
+def set_properties_sql(properties: Mapping[str, str], location: str) -> str:
+    """The statement that sets properties of an existing table."""
+    pairs = ", ".join(f"{_text(name)} = {_text(value)}" for name, value in properties.items())
+    return f"ALTER TABLE delta.`{location}` SET TBLPROPERTIES ({pairs})"
 
 
 def _text(value: str) -> str:

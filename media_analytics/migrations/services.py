@@ -1,0 +1,285 @@
+"""Asking and changing the services that contracts describe.
+
+Belongs here: one administrator per service: `stored(contract)` says what is there, `carry_out(change)` changes it.
+Does not belong here: deciding what to change (`plan.py`).
+"""
+
+import json
+import re
+import time
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from media_analytics.contracts import clickhouse
+from media_analytics.contracts.avro import avro_schema
+from media_analytics.contracts.model import TableContract, TopicContract
+from media_analytics.errors import ServiceError
+from media_analytics.migrations.plan import Change, StoredSubject, StoredTable, StoredTopic
+from media_analytics.settings import Settings
+
+TIMEOUT_SECONDS = 30.0
+_NOT_FOUND = 404
+# Delta's names of types that Spark SQL names otherwise.
+_SPARK_NAMES = {"long": "bigint", "integer": "int"}
+_CONTENT_TYPE = {"Content-Type": "application/vnd.schemaregistry.v1+json"}
+
+
+class ClickHouseAdmin:
+    """Tables of the serving store, over its HTTP interface."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Connect at the first request."""
+        self._url = settings.clickhouse.url.rstrip("/")
+        self._headers = {
+            "X-ClickHouse-User": settings.clickhouse.user,
+            "X-ClickHouse-Key": settings.clickhouse.password.get_secret_value(),
+        }
+        self._variant: clickhouse.Variant = settings.clickhouse.variant
+
+    def stored(self, contract: TableContract) -> StoredTable | None:
+        """The table as the store has it; None when it is not there."""
+        where = f"database = {clickhouse.text(contract.layer)} AND "
+        tables = self._rows(
+            "SELECT engine, partition_key, sorting_key, engine_full FROM system.tables "
+            f"WHERE {where} name = {clickhouse.text(contract.name)}"
+        )
+        if not tables:
+            return None
+        engine, partition_key, sorting_key, engine_full = tables[0]
+        columns = self._rows(
+            "SELECT name, type FROM system.columns "
+            f"WHERE {where} table = {clickhouse.text(contract.name)} ORDER BY position"
+        )
+        kept = re.search(r"TTL .*?toIntervalDay\((\d+)\)", engine_full)
+        window = re.search(r"\w*deduplication_window = \d+", engine_full)
+        return StoredTable(
+            columns=dict(columns),
+            properties={"window": window[0]} if window else {},
+            partition_key=partition_key,
+            sorting_key=sorting_key,
+            retention_days=int(kept[1]) if kept else None,
+            is_replicated=engine.startswith("Replicated"),
+        )
+
+    def carry_out(self, change: Change, contract: TableContract) -> None:
+        """Run the statement; the database comes first."""
+        self._run(clickhouse.create_database_sql(contract, self._variant))
+        self._run(change.statement or "")
+
+    def _rows(self, sql: str) -> list[list[str]]:
+        rows: list[list[str]] = json.loads(self._run(f"{sql} FORMAT JSONCompact"))["data"]
+        return rows
+
+    def _run(self, sql: str) -> str:
+        try:
+            with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+                answer = client.post(self._url, content=sql.encode(), headers=self._headers)
+        except httpx.HTTPError as error:
+            raise _unreachable("ClickHouse", self._url, error, "CLICKHOUSE__URL") from error
+        if answer.status_code != httpx.codes.OK:
+            raise ServiceError(f"ClickHouse at {self._url} refused {sql[:120]!r}: {answer.text[:500]}")
+        return answer.text
+
+
+class DeltaAdmin:
+    """Tables of the lake: their log is read here, statements run on the Spark server."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Connect to Spark at the first change only: an apply that changes nothing needs no Spark."""
+        self._settings = settings
+        self._session: Any = None
+
+    def location(self, contract: TableContract) -> str:
+        """The table's address."""
+        return self._settings.lake.table_path(contract.layer, contract.name)
+
+    def stored(self, contract: TableContract) -> StoredTable | None:
+        """The table as its Delta log has it; None when there is none."""
+        from deltalake import DeltaTable
+
+        address = self.location(contract).replace("s3a://", "s3://", 1)
+        if not DeltaTable.is_deltatable(address):
+            return None
+        table = DeltaTable(address, without_files=True)
+        metadata = table.metadata()
+        return StoredTable(
+            columns={
+                field["name"]: _delta_type(field["type"])
+                for field in json.loads(table.schema().to_json())["fields"]
+            },
+            partition_columns=tuple(metadata.partition_columns),
+            properties=dict(metadata.configuration),
+        )
+
+    def carry_out(self, change: Change, contract: TableContract) -> None:
+        """Run the statement on the Spark server."""
+        from pyspark.errors import PySparkException
+
+        from media_analytics.resources.spark import connect
+
+        if self._session is None:
+            self._session = connect(self._settings)
+        try:
+            self._session.sql(change.statement or "").collect()
+        except PySparkException as error:
+            raise ServiceError(
+                f"Spark refused to {change.what} of {change.target}: {str(error)[:500]}"
+            ) from error
+
+    def close(self) -> None:
+        """End the Spark session, if one was needed."""
+        if self._session is not None:
+            self._session.stop()
+            self._session = None
+
+
+class RegistryAdmin:
+    """Subjects of the schema registry (Confluent API)."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Connect at the first request."""
+        self._url = settings.registry.url.rstrip("/")
+
+    def stored(self, contract: TopicContract) -> StoredSubject | None:
+        """The subject as the registry has it; None when it is not there."""
+        subject = quote(contract.subject, safe="")
+        latest = self._ask("GET", f"/subjects/{subject}/versions/latest")
+        if latest is None:
+            return None
+        body = {"schema": json.dumps(avro_schema(contract)), "schemaType": "AVRO"}
+        config = self._ask("GET", f"/config/{subject}")
+        return StoredSubject(
+            latest=json.loads(latest["schema"]),
+            holds_ours=self._ask("POST", f"/subjects/{subject}", body) is not None,
+            compatibility=config["compatibilityLevel"] if config else None,
+        )
+
+    def carry_out(self, change: Change, contract: TopicContract) -> None:
+        """Set the mode or register the schema."""
+        subject = quote(str(change.payload["subject"]), safe="")
+        if "compatibility" in change.payload:
+            self._must("PUT", f"/config/{subject}", {"compatibility": change.payload["compatibility"]})
+        else:
+            body = {"schema": change.payload["schema"], "schemaType": "AVRO"}
+            self._must("POST", f"/subjects/{subject}/versions", body)
+
+    def _must(self, method: str, path: str, body: dict[str, Any]) -> None:
+        if self._ask(method, path, body) is None:
+            raise ServiceError(f"the registry at {self._url} does not know {path}")
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any] | None:
+        try:
+            with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, headers=_CONTENT_TYPE) as client:
+                answer = client.request(method, self._url + path, json=body)
+        except httpx.HTTPError as error:
+            raise _unreachable("the registry", self._url, error, "REGISTRY__URL") from error
+        if answer.status_code == _NOT_FOUND:
+            return None
+        if not answer.is_success:
+            raise ServiceError(
+                f"the registry at {self._url} answered {answer.status_code} to {method} {path}: {answer.text[:500]}"
+            )
+        parsed: dict[str, Any] = answer.json()
+        return parsed
+
+
+class TopicAdmin:
+    """Topics of the Kafka cluster."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Connect at the first request."""
+        self._kafka = settings.kafka
+        self._client: Any = None
+
+    def stored(self, contract: TopicContract) -> StoredTopic | None:
+        """The topic as the cluster has it; None when it is not there."""
+        topic = self._topics().get(contract.name)
+        if topic is None:
+            return None
+        admin = _admin_module()
+        resource = admin.ConfigResource(admin.ResourceType.TOPIC, contract.name)
+        (answer,) = self._settled(self._admin().describe_configs([resource], request_timeout=TIMEOUT_SECONDS))
+        config = {name: str(entry.value) for name, entry in answer.items()}
+        return StoredTopic(len(topic.partitions), config)
+
+    def carry_out(self, change: Change, contract: TopicContract) -> None:
+        """Create the topic and wait until it can be used, or set its configuration."""
+        admin, payload = _admin_module(), change.payload
+        if "partitions" in payload:
+            topic = admin.NewTopic(
+                contract.name,
+                num_partitions=payload["partitions"],
+                replication_factor=payload["replication_factor"],
+                config=dict(payload["config"]),
+            )
+            self._settled(self._admin().create_topics([topic], request_timeout=TIMEOUT_SECONDS))
+            self._wait(contract.name, payload["partitions"])
+            return
+        entries = [
+            admin.ConfigEntry(name, value, incremental_operation=admin.AlterConfigOpType.SET)
+            for name, value in payload["config"].items()
+        ]
+        resource = admin.ConfigResource(admin.ResourceType.TOPIC, contract.name, incremental_configs=entries)
+        self._settled(self._admin().incremental_alter_configs([resource], request_timeout=TIMEOUT_SECONDS))
+
+    def _admin(self) -> Any:
+        if self._client is None:
+            self._client = _admin_module().AdminClient(self._kafka.client_config() | {"log_level": 3})
+        return self._client
+
+    def _topics(self) -> dict[str, Any]:
+        from confluent_kafka import KafkaException
+
+        try:
+            topics: dict[str, Any] = self._admin().list_topics(timeout=TIMEOUT_SECONDS).topics
+        except KafkaException as error:
+            raise self._refused(error) from error
+        return topics
+
+    def _settled(self, futures: dict[Any, Any]) -> list[Any]:
+        from confluent_kafka import KafkaException
+
+        try:
+            return [future.result(TIMEOUT_SECONDS) for future in futures.values()]
+        except KafkaException as error:
+            raise self._refused(error) from error
+
+    def _refused(self, error: Exception) -> ServiceError:
+        return _unreachable("Kafka", self._kafka.bootstrap_servers, error, "KAFKA__BOOTSTRAP_SERVERS")
+
+    def _wait(self, name: str, partitions: int) -> None:
+        """A created topic is known to the brokers a moment later; a producer started before would fail."""
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while time.monotonic() < deadline:
+            topic = self._topics().get(name)
+            if topic is not None and sum(p.leader >= 0 for p in topic.partitions.values()) == partitions:
+                return
+            time.sleep(0.05)
+        raise ServiceError(f"topic {name} has no leaders {TIMEOUT_SECONDS:.0f} s after it was created")
+
+
+def _admin_module() -> Any:
+    """confluent-kafka's administration module, loaded when Kafka is asked for the first time."""
+    import confluent_kafka.admin
+
+    return confluent_kafka.admin
+
+
+def _delta_type(stored: Any) -> str:
+    """Spark SQL's name of a type in a Delta log."""
+    if isinstance(stored, str):
+        return _SPARK_NAMES.get(stored, stored)
+    if stored["type"] == "map":
+        return f"map<{_delta_type(stored['keyType'])},{_delta_type(stored['valueType'])}>"
+    if stored["type"] == "array":
+        return f"array<{_delta_type(stored['elementType'])}>"
+    return str(stored["type"])
+
+
+def _unreachable(what: str, address: str, error: Exception, setting: str) -> ServiceError:
+    return ServiceError(
+        f"{what} at {address} cannot be used: {type(error).__name__}: {error}; see `media-analytics status` and "
+        f"MEDIA_ANALYTICS_{setting}"
+    )
