@@ -42,8 +42,13 @@ def examine(
     environ: Mapping[str, str],
     services: Iterable[Service],
     profiles: Iterable[str] = ("core",),
+    *,
+    free_ports: bool = False,
 ) -> list[Check]:
-    """Every check. Works without a home, and while the stack runs."""
+    """Every check. Works without a home, and while the stack runs.
+
+    With `free_ports` only ports that the caller named must be free; the others will be chosen.
+    """
     checks = [_python(), _system(), _programs(), _java(), _cache(environ)]
     checks += [_memory(profiles), _disk(home_path)]
     home: Home | None = None
@@ -56,7 +61,9 @@ def examine(
     else:
         checks.append(_new_home(home_path))
     try:
-        checks += _ports(home_path, home, environ, services)
+        named = homes.named_ports(environ)
+        wanted = [s for s in services if not free_ports or s.port in named]
+        checks += _ports(home_path, home, environ, wanted)
     except MediaAnalyticsError as error:
         checks.append(Check("ports", "failed", str(error), "correct the variable"))
     return checks

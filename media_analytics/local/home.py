@@ -192,7 +192,7 @@ def planned_ports(path: Path, environ: Mapping[str, str]) -> dict[str, int]:
     """
     file = path / "ports.json"
     remembered = json.loads(file.read_text("utf-8")) if file.is_file() else {}
-    return {**DEFAULT_PORTS, **remembered, **_ports_from(environ)}
+    return {**DEFAULT_PORTS, **remembered, **named_ports(environ)}
 
 
 def choose_ports(path: Path, environ: Mapping[str, str], *, free: bool) -> dict[str, int]:
@@ -205,7 +205,7 @@ def choose_ports(path: Path, environ: Mapping[str, str], *, free: bool) -> dict[
     """
     chosen = planned_ports(path, environ)
     if free:
-        named = _ports_from(environ)
+        named = named_ports(environ)
         taken = set(named.values())
         for service, port in chosen.items():
             keeps = port != DEFAULT_PORTS[service] and port not in taken and is_port_free(port)
@@ -238,7 +238,12 @@ def free_port(taken: set[int]) -> int:
             return port
 
 
-def _ports_from(environ: Mapping[str, str]) -> dict[str, int]:
+def named_ports(environ: Mapping[str, str]) -> dict[str, int]:
+    """The ports that `MEDIA_ANALYTICS_PORTS__<SERVICE>` variables name.
+
+    Raises:
+        HomeError: a variable is no port or names no service.
+    """
     named = {}
     for variable, text in environ.items():
         if not variable.startswith(PORT_VARIABLE_PREFIX):

@@ -40,7 +40,7 @@ class PageGuard:
             await self._app(scope, receive, send)
             return
         headers = _headers(scope["headers"])
-        refusal = self._foreign(headers)
+        refusal = self._foreign(scope, headers)
         if refusal is not None:
             await _refuse(scope, receive, send, 403, refusal)
         elif self._is_known(headers):
@@ -50,13 +50,18 @@ class PageGuard:
         else:
             await _refuse(scope, receive, send, 401, "open the link that `media-analytics status` prints\n")
 
-    def _foreign(self, headers: dict[str, str]) -> str | None:
+    def _foreign(self, scope: Scope, headers: dict[str, str]) -> str | None:
         """Why the request was not meant for us: a rebound host name, or a page of another origin."""
         if headers.get("host") not in self._hosts:
             return f"the Host header must be one of {', '.join(sorted(self._hosts))}\n"
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc not in self._hosts:
             return "requests of other pages are refused\n"
+        # A page on another port of this host counts as the same site, so its requests would carry the cookie.
+        if headers.get("sec-fetch-site") in ("same-site", "cross-site"):
+            opens_page = headers.get("sec-fetch-mode") == "navigate" and scope.get("method") == "GET"
+            if not opens_page or scope["path"].startswith("/graphql"):
+                return "requests of other pages are refused\n"
         return None
 
     def _is_known(self, headers: dict[str, str]) -> bool:

@@ -117,11 +117,9 @@ def settings_of(home: Home) -> Settings:
 
 
 def _examine(request: Request, services: Sequence[Service]) -> None:
-    environ = request.environ
-    if request.free_ports:
-        # Busy ports will be replaced.
-        services = [s for s in services if s.port is None]
-    found = doctor.examine(request.home, environ, services, request.profiles)
+    found = doctor.examine(
+        request.home, request.environ, services, request.profiles, free_ports=request.free_ports
+    )
     failed = [check for check in found if check.level == "failed"]
     if failed:
         lines = [f"  {check.name}: {check.found}. Fix: {check.fix}" for check in failed]
