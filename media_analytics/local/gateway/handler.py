@@ -1,0 +1,171 @@
+"""One statement from request to answer.
+
+Belongs here: the order of things: session, connection, what chDB says the statement is, running it, streaming its
+result, cancelling it when the client leaves. Does not belong here: HTTP routes (`app.py`), how chDB is called.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import TypeVar
+
+from media_analytics.local.gateway import reader, statement
+from media_analytics.local.gateway.chdb_connection import ChdbConnection, Kind, Outcome
+from media_analytics.local.gateway.errors import ClickHouseError
+from media_analytics.local.gateway.pool import Lease, Session, UserPool
+from media_analytics.local.gateway.reply import Reply, content_type
+from media_analytics.local.gateway.request import Request, Work
+
+_PIPE_BYTES = 1024 * 1024
+_SELECTING = frozenset({b"SELECT", b"WITH", b"FROM"})
+T = TypeVar("T")
+
+
+async def answer(
+    request: Request, work: Work, pool: UserPool, reply: Reply, gone: "asyncio.Future[object]"
+) -> None:
+    """Run `work` and write its answer. `gone` is done when the client has left.
+
+    Raises:
+        ClickHouseError: the statement was refused or failed.
+    """
+    session_id = request.query.get("session_id") or None
+    if session_id is None:
+        await _answer(request, work, pool, reply, gone, None)
+        return
+    session = pool.sessions.enter(
+        session_id, request.query.get("session_timeout"), request.flag("session_check")
+    )
+    try:
+        await _answer(request, work, pool, reply, gone, session)
+    finally:
+        pool.sessions.leave(session_id, close=request.flag("close_session"))
+
+
+async def _answer(
+    request: Request,
+    work: Work,
+    pool: UserPool,
+    reply: Reply,
+    gone: "asyncio.Future[object]",
+    session: Session | None,
+) -> None:
+    lease = await _in_thread(pool, lambda: pool.open(session, request.database, request.settings))
+    try:
+        kind = await _in_thread(pool, lambda: _judge(pool, lease, work))
+        verb = statement.verb(work.sql)
+        if kind.query_class == "READ_ONLY" and verb in _SELECTING:
+            await _select(request, work, pool, reply, gone, lease)
+        else:
+            await _other(request, work, pool, reply, gone, lease)
+        await reply.finish()
+    finally:
+        await asyncio.shield(_in_thread(pool, lambda: pool.release(lease)))
+
+
+def _judge(pool: UserPool, lease: Lease, work: Work) -> Kind:
+    """What chDB's parser says the statement is; refuse what this user may not send."""
+    kind = lease.connection.classify(work.sql)
+    if kind.statements > 1:
+        raise ClickHouseError(62, "SYNTAX_ERROR", "Syntax error (Multi-statements are not allowed).")
+    if pool.user.is_reader:
+        reader.check(lease.connection, work.sql, kind)
+    lease.lasting = kind.query_class == "CONTROL"
+    return kind
+
+
+async def _select(
+    request: Request, work: Work, pool: UserPool, reply: Reply, gone: "asyncio.Future[object]", lease: Lease
+) -> None:
+    """Stream a result: chDB writes it into a pipe, in any format, and waits when the client is slow."""
+    read_end, write_end = os.pipe()
+    sql, name = statement.with_target(work.sql, f"/dev/fd/{write_end}", request.default_format)
+    _describe(request, reply, name)
+
+    def run() -> Outcome:
+        try:
+            return lease.connection.run(sql, name, request.params)
+        finally:
+            os.close(write_end)
+
+    transport, stream = await _pipe_reader(read_end)
+    job = asyncio.get_running_loop().run_in_executor(pool.threads, run)
+    pump = asyncio.ensure_future(_pump(stream, reply, job))
+    try:
+        await asyncio.wait({pump, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not pump.done():
+            raise ClickHouseError(394, "QUERY_WAS_CANCELLED", "The client has left.")
+        outcome = await job
+        _summarise(reply, outcome)
+    finally:
+        pump.cancel()
+        transport.close()
+        await _stop(pool, lease.connection, job)
+
+
+async def _pump(stream: asyncio.StreamReader, reply: Reply, job: "asyncio.Future[Outcome]") -> None:
+    while data := await stream.read(_PIPE_BYTES):
+        await reply.write(data)
+
+
+async def _other(
+    request: Request, work: Work, pool: UserPool, reply: Reply, gone: "asyncio.Future[object]", lease: Lease
+) -> None:
+    """Everything whose answer is small: DDL, inserts, SHOW, SET."""
+    sql = work.sql
+    if work.insert is not None and work.data is not None:
+        sql = statement.with_source(work.sql, work.insert, work.data.path)
+    name = statement.output_format(work.sql)[0] if work.insert is None else None
+    _describe(request, reply, name or request.default_format)
+    job = asyncio.get_running_loop().run_in_executor(
+        pool.threads, lambda: lease.connection.run(sql, request.default_format, request.params)
+    )
+    try:
+        await asyncio.wait({job, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not job.done():
+            raise ClickHouseError(394, "QUERY_WAS_CANCELLED", "The client has left.")
+        outcome = await job
+        _summarise(reply, outcome)
+        await reply.write(outcome.data)
+    finally:
+        await _stop(pool, lease.connection, job)
+
+
+async def _stop(pool: UserPool, connection: ChdbConnection, job: "asyncio.Future[Outcome]") -> None:
+    """Kill the statement if it still runs, and wait until it has ended: its files and connection are then free."""
+    while not job.done():
+        await asyncio.to_thread(pool.kill, connection)
+        await asyncio.wait({job}, timeout=0.05)
+    if not job.cancelled():
+        job.exception()
+
+
+def _describe(request: Request, reply: Reply, name: str) -> None:
+    reply.headers["X-ClickHouse-Format"] = name
+    reply.headers["Content-Type"] = content_type(name)
+
+
+def _summarise(reply: Reply, outcome: Outcome) -> None:
+    reply.summary = {
+        "read_rows": outcome.read_rows,
+        "read_bytes": outcome.read_bytes,
+        "written_rows": outcome.written_rows,
+        "written_bytes": outcome.written_bytes,
+        "total_rows_to_read": outcome.read_rows,
+        "result_rows": outcome.written_rows or outcome.result_rows,
+        "result_bytes": len(outcome.data) or outcome.written_bytes,
+        "elapsed_ns": int(outcome.elapsed_seconds * 1e9),
+    }
+
+
+async def _pipe_reader(read_end: int) -> tuple[asyncio.ReadTransport, asyncio.StreamReader]:
+    loop = asyncio.get_running_loop()
+    stream = asyncio.StreamReader(limit=_PIPE_BYTES)
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(read_end, "rb", buffering=0)
+    )
+    return transport, stream
+
+
+async def _in_thread(pool: UserPool, work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(pool.threads, work)
