@@ -1,0 +1,29 @@
+"""`make bench`: measures, prints a table, writes `.media-analytics/bench/latest.json`."""
+
+import os
+import sys
+import tempfile
+from itertools import chain
+from pathlib import Path
+
+from media_analytics_tests.benchmarks import codecs, path
+from media_analytics_tests.benchmarks.harness import run
+
+
+def main() -> int:
+    """Run every benchmark; returns the exit code."""
+    target = Path(".media-analytics") / "bench" / "latest.json"
+    environ = {
+        k: v for k, v in os.environ.items() if not k.startswith("MEDIA_ANALYTICS_") or k.endswith("_CACHE")
+    }
+    with tempfile.TemporaryDirectory(prefix="ma-bench-") as folder:
+        platform = path.Platform(Path(folder), environ)
+        try:
+            run(chain(codecs.benchmarks(), path.benchmarks(platform)), target)
+        finally:
+            platform.command("down")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""`media-analytics run` on a slice of a real web log: from an empty home to checked tables, then once more.
+
+Would catch: a stage that drops or repeats events, a summary that does not read the stores, a second run that sends again,
+services that outlive `down`.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from media_analytics.commands.run import Report
+from media_analytics_tests.benchmarks.path import Platform
+
+LINES = 1_000
+SECOND_RUN_SECONDS = 60.0
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    environ = {
+        k: v for k, v in os.environ.items() if not k.startswith("MEDIA_ANALYTICS_") or k.endswith("_CACHE")
+    }
+    started = Platform(tmp_path_factory.mktemp("e2e"), environ, lines=LINES)
+    started.command("up", "--ports", "free")
+    yield started
+    started.command("down")
+    assert _processes_of(started.folder) == []
+
+
+@pytest.fixture(scope="module")
+def first(platform: Platform) -> Report:
+    return platform.run()
+
+
+def _figures(report: Report) -> dict[str, str]:
+    return {figure.name: figure.value for figure in report.figures}
+
+
+def _processes_of(folder: Path) -> list[str]:
+    """Command lines of processes that still mention the folder, after a moment to end."""
+    deadline = time.monotonic() + 5
+    while True:
+        found = []
+        for process in psutil.process_iter(["cmdline"]):
+            line = " ".join(process.info["cmdline"] or ())
+            if str(folder) in line and process.pid != os.getpid():
+                found.append(line[:200])
+        if not found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.2)
+
+
+def test_every_line_is_in_every_store_or_a_dead_letter(first: Report) -> None:
+    figures = _figures(first)
+    accepted = f"{first.sent['accepted']:,}"
+    assert first.sent["lines"] == LINES
+    assert first.sent["accepted"] + first.sent["rejected"] == LINES
+    stores = ("user.raw", "user.latest", "realtime.user_events", "bronze.user_events", "silver.events")
+    assert {store: figures[store] for store in stores} == dict.fromkeys(stores, accepted)
+    assert figures["dead_letters"] == str(first.sent["rejected"])
+
+
+def test_completeness_finds_nothing_missing_and_nothing_twice(first: Report) -> None:
+    figures = _figures(first)
+    assert figures["records in Kafka"] == f"{first.sent['accepted']:,}"
+    assert figures["missing, both stores"] == "0"
+    assert figures["duplicates, both stores"] == "0"
+
+
+def test_every_asset_check_passed(first: Report) -> None:
+    passed, _, total = _figures(first)["asset checks passed"].partition(" of ")
+    assert passed == total
+    assert int(total) >= 10
+
+
+def test_a_second_run_sends_nothing_and_finds_the_same(platform: Platform, first: Report) -> None:
+    second = platform.run()
+    assert second.sent["accepted"] == 0
+    assert second.sent["sent before"] == LINES
+    assert _figures(second) == _figures(first)
+    assert second.seconds < SECOND_RUN_SECONDS
