@@ -1,7 +1,7 @@
 """`media-analytics run` on a slice of a real web log: from an empty home to checked tables, then once more.
 
-Would catch: a stage that drops or repeats events, a summary that does not read the stores, a second run that sends again,
-services that outlive `down`.
+Would catch: a stage that drops or repeats events, a summary that does not read the stores, a second run that sends
+again, services that outlive `down`.
 """
 
 import os
