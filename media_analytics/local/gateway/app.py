@@ -97,6 +97,7 @@ class Gateway:
         }
         try:
             await self._run(request, receive, reply)
+            await reply.finish()
         except ClickHouseError as error:
             log.info("query %s: code %d %s", reply.headers["X-ClickHouse-Query-Id"], error.code, error.name)
             await reply.fail(error)

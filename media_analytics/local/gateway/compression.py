@@ -140,7 +140,7 @@ class Decoder:
             if self._stream.eof:
                 self._stream = self._new()
             self._is_begun = True
-            if isinstance(self._stream, zstandard.ZstdDecompressionObj):
+            if self._name == "zstd":
                 out, rest = self._stream.decompress(data), b""
             elif self._name == "lz4":
                 out, rest = self._stream.decompress(data, _STEP_BYTES), b""

@@ -24,7 +24,8 @@ T = TypeVar("T")
 async def answer(
     request: Request, work: Work, pool: UserPool, reply: Reply, gone: "asyncio.Future[object]"
 ) -> None:
-    """Run `work` and write its answer. `gone` is done when the client has left.
+    """Run `work` and write its answer, all but its end: connection and session are free before the client hears
+    of it. `gone` is done when the client has left.
 
     Raises:
         ClickHouseError: the statement was refused or failed.
@@ -58,7 +59,6 @@ async def _answer(
             await _select(request, work, pool, reply, gone, lease)
         else:
             await _other(request, work, pool, reply, gone, lease)
-        await reply.finish()
     finally:
         await asyncio.shield(_in_thread(pool, lambda: pool.release(lease)))
 

@@ -148,10 +148,10 @@ class UserPool:
                 lease.connection.run(sql)
             return
         with self._lock:
-            if not lease.lasting and not lease.settings and lease.database is None:
-                if len(self._spare) < _SPARE_CONNECTIONS:
-                    self._spare.append(lease.connection)
-                    return
+            unchanged = not lease.lasting and not lease.settings and lease.database is None
+            if unchanged and len(self._spare) < _SPARE_CONNECTIONS:
+                self._spare.append(lease.connection)
+                return
         lease.connection.close()
 
     def kill(self, connection: ChdbConnection) -> None:
