@@ -34,8 +34,8 @@ from media_analytics.settings import Settings, load_settings
 _STORES = ("kafka", "registry", "spark", "clickhouse")
 # A service that ended this often during `up` will not come.
 _MAX_RESTARTS = 3
-# Stopping takes two phases of 6 s at most; with the sweep below 20 s.
-_STOP_SECONDS = 15.0
+# Stopping takes two phases, of 8 and 6 s at most; with the sweep below 20 s.
+_STOP_SECONDS = 15.5
 _POLL_SECONDS = 0.4
 
 

@@ -33,8 +33,9 @@ from media_analytics.local.sockets import socket_path
 _START_SECONDS = 10
 _START_TRIES = 1000
 # supervisord stops a priority group at a time: clients first (200), then the stores (100).
-_STOP_SECONDS = 6
 _STOP_FIRST, _STOP_LAST = 200, 100
+# Both phases together stay below 20 s; a process that takes longer is killed.
+_STOP_CLIENT_SECONDS, _STOP_STORE_SECONDS = 8, 6
 _STORES = ("kafka", "registry", "spark", "clickhouse")
 
 
@@ -73,6 +74,7 @@ def configuration(home: Home, services: Iterable[Service]) -> str:
         "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
     ]
     for service in services:
+        is_store = service.name in _STORES
         command = (sys.executable, "-m", "media_analytics.local.launch", service.name)
         parts += [
             "",
@@ -83,9 +85,9 @@ def configuration(home: Home, services: Iterable[Service]) -> str:
             f"startsecs={_START_SECONDS}",
             f"startretries={_START_TRIES}",
             "stopsignal=TERM",
-            f"stopwaitsecs={_STOP_SECONDS}",
+            f"stopwaitsecs={_STOP_STORE_SECONDS if is_store else _STOP_CLIENT_SECONDS}",
             "killasgroup=true",
-            f"priority={_STOP_LAST if service.name in _STORES else _STOP_FIRST}",
+            f"priority={_STOP_LAST if is_store else _STOP_FIRST}",
             f"stdout_logfile={_text(home.log_file(service.name))}",
             "stdout_logfile_maxbytes=20MB",
             "stdout_logfile_backups=1",

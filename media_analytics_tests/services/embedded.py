@@ -72,7 +72,7 @@ class Embedded:
         wait_until(ready, timeout_seconds, lambda: f"{name} is not ready: {self.log_tail(name)}")
 
     def kill(self, name: str) -> None:
-        """kill -9 a service."""
+        """End a service as `kill -9` does."""
         process = self.processes.pop(name)
         process.kill()
         process.wait(30)

@@ -47,7 +47,7 @@ def spark(embedded: Embedded) -> Embedded:
 
 @pytest.fixture
 def make_embedded(tmp_path: Path) -> Iterator[Callable[..., Embedded]]:
-    """Homes of a test's own, for tests that kill or stop services: `make_embedded("a", STREAM__TRIGGER_SECONDS="1")`."""
+    """Homes of a test's own, to kill or stop services in: `make_embedded("a", STREAM__TRIGGER_SECONDS="1")`."""
     made: list[Embedded] = []
 
     def make(name: str = "home", **variables: str) -> Embedded:

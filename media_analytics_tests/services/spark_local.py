@@ -1,30 +1,22 @@
-"""One classic Spark session with Delta for all tests of transforms.
+"""A Spark Connect session for tests of transforms and of the lake.
 
-Belongs here: the session fixture and how a test makes a frame. Does not belong here: the Spark Connect server
-(`embedded.py`).
+Belongs here: the session fixture. Does not belong here: the server (`embedded.py`). A process holds either classic or
+Connect sessions, never both, so every test in the test process uses this one; what needs a classic session (the
+stream) runs as its own process.
 """
 
-import os
 from collections.abc import Iterator
 
 import pytest
 from pyspark.sql import SparkSession
 
-from media_analytics.local import artifacts
-from spark_jobs.session import local_session
+from media_analytics.resources.spark import connect
+from media_analytics_tests.services.embedded import Embedded
 
 
 @pytest.fixture(scope="session")
-def spark_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """`local[2]`, UTC, Delta; its JVM lives as long as the test session."""
-    fetched = artifacts.ensure(os.environ, groups=("spark",))
-    os.environ["JAVA_HOME"] = str(fetched.spark_java_home(os.environ))
-    session = local_session(
-        "tests",
-        tmp_path_factory.mktemp("spark"),
-        jars=str(fetched.spark_jars),
-        extra={"spark.sql.shuffle.partitions": "2", "spark.sql.ansi.enabled": "true"},
-    )
-    session.sparkContext.setLogLevel("ERROR")
+def spark_session(spark: Embedded) -> Iterator[SparkSession]:
+    """One session on the embedded Spark server for the whole test session."""
+    session = connect(spark.settings)
     yield session
     session.stop()

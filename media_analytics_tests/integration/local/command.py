@@ -16,10 +16,9 @@ from media_analytics.local.environment import base_environment
 from media_analytics.local.home import open_home
 
 # Nothing listens on port 1: whoever tries to use the network fails.
-CLOSED_PROXY = {
-    name: "http://127.0.0.1:1"
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
-}
+CLOSED_PROXY = dict.fromkeys(
+    ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:1"
+)
 _COMMAND = (sys.executable, "-c", "from media_analytics.cli import main; main()")
 
 
