@@ -42,7 +42,7 @@ def main() -> None:
     os.chdir(command.folder)
     sys.stdout.flush()
     everything = environment | dict(command.environment)
-    os.execve(command.arguments[0], command.arguments, everything)  # noqa: S606 - becoming the service is the point
+    os.execve(command.arguments[0], command.arguments, everything)
 
 
 def _parent(home: Home, environ: Mapping[str, str]) -> int:
