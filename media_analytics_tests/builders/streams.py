@@ -1,0 +1,176 @@
+"""Topics, records and readings for tests of the streaming processes.
+
+Belongs here: a valid `user.raw` record and how to vary it, producing it, reading topics back. Does not belong here:
+assertions, fixtures.
+"""
+
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from media_analytics.settings import Settings
+from streaming.codecs.avro import Codec
+from streaming.codecs.framing import header
+from streaming.codecs.registry import RegistryClient
+
+PARTITIONS = {"user.raw": 6, "user.latest": 6, "dead_letters": 1}
+# 2026-03-10 12:00 UTC in microseconds.
+NOON = 1_773_144_000_000_000
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where a produced record stands."""
+
+    partition: int
+    offset: int
+    event_id: str
+
+
+def raw_event(number: int = 1, **fields: Any) -> dict[str, Any]:
+    """A live page view by an anonymous reader of `bild`."""
+    event: dict[str, Any] = {field["name"]: None for field in Codec.from_file("user.raw").schema["fields"]}
+    event |= {
+        "event_id": str(uuid.UUID(int=number)),
+        "event_type": "page_view",
+        "brand": "bild",
+        "occurred_at": NOON,
+        "received_at": NOON + 1_000_000,
+        "origin": "live",
+        "anonymous_id": f"v{number % 50}",
+        "visitor_id": f"a:v{number % 50}",
+        "page_url": f"https://www.bild.de/politik/artikel-{number % 7}.html?utm_source=brief",
+        "referrer": "https://www.google.com/search?q=wahl",
+        "user_agent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+        "Chrome/126.0.0.0 Safari/537.36",
+        "ip": "83.149.9.216",
+        "properties": {},
+        "is_truncated": False,
+    }
+    return event | fields
+
+
+def create_topics(settings: Settings) -> None:
+    """Empty topics with log-append time, and this release's schemas."""
+    admin = AdminClient(settings.kafka.client_config())
+    existing = set(admin.list_topics(timeout=10).topics)
+    new = [
+        NewTopic(name, count, 1, config={"message.timestamp.type": "LogAppendTime"})
+        for name, count in PARTITIONS.items()
+        if name not in existing
+    ]
+    for future in admin.create_topics(new).values() if new else ():
+        future.result()
+    registry = RegistryClient(settings.registry.url)
+    for name in PARTITIONS:
+        registry.id_for(f"{name}-value", Codec.from_file(name).schema, register=True)
+    registry.close()
+
+
+def delete_topics(settings: Settings, names: Iterable[str] = PARTITIONS) -> None:
+    """Delete topics and wait until they are gone; the groups' offsets go with them."""
+    admin = AdminClient(settings.kafka.client_config())
+    existing = set(admin.list_topics(timeout=10).topics) & set(names)
+    for future in admin.delete_topics(list(existing)).values() if existing else ():
+        future.result()
+    deadline = time.monotonic() + 30
+    while existing & set(admin.list_topics(timeout=10).topics):
+        assert time.monotonic() < deadline, f"{existing} still there"
+        time.sleep(0.1)
+
+
+class Raw:
+    """Produces `user.raw` records as the collector does."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.codec = Codec.from_file("user.raw")
+        registry = RegistryClient(settings.registry.url)
+        self.header = header(registry.id_for("user.raw-value", self.codec.schema))
+        registry.close()
+        self._producer = Producer(settings.kafka.client_config() | {"linger.ms": 5, "acks": "all"})
+        self.acknowledged: list[Placed] = []
+
+    def send(self, events: Sequence[dict[str, Any]], partition: int | None = None) -> list[Placed]:
+        """Produce and wait for the acknowledgements; partition by event number unless given."""
+        placed: list[Placed] = []
+        for event in events:
+            where = partition if partition is not None else uuid.UUID(event["event_id"]).int % 6
+            self.send_bytes(self.header + self.codec.encode(event), where, event["visitor_id"], placed, event["event_id"])
+        assert self._producer.flush(60) == 0
+        self.acknowledged += placed
+        return placed
+
+    def send_bytes(
+        self, value: bytes, partition: int, key: str | None, placed: list[Placed], event_id: str = ""
+    ) -> None:
+        """Queue one value as it is; `placed` gets its place once acknowledged."""
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            assert error is None, error
+            placed.append(Placed(message.partition(), message.offset(), event_id))
+
+        while True:
+            try:
+                self._producer.produce("user.raw", value, key, partition, on_delivery=delivered)
+            except BufferError:
+                self._producer.poll(0.1)
+            else:
+                self._producer.poll(0)
+                return
+
+    def flush(self) -> None:
+        """Wait for all acknowledgements."""
+        assert self._producer.flush(60) == 0
+
+
+def read_topic(settings: Settings, topic: str, isolation: str = "read_committed") -> list[Message]:
+    """All messages of a topic up to its end."""
+    consumer = Consumer(
+        settings.kafka.client_config()
+        | {
+            "group.id": f"test-{uuid.uuid4()}",
+            "enable.partition.eof": True,
+            "enable.auto.commit": False,
+            "isolation.level": isolation,
+            "auto.offset.reset": "error",
+        }
+    )
+    try:
+        count = len(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
+        starts = []
+        for partition in range(count):
+            low, _ = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
+            starts.append(TopicPartition(topic, partition, low))
+        consumer.assign(starts)
+        found: list[Message] = []
+        ended: set[int] = set()
+        deadline = time.monotonic() + 60
+        while len(ended) < count:
+            assert time.monotonic() < deadline, f"{topic}: end of {count - len(ended)} partitions not reached"
+            for message in consumer.consume(5000, 0.2):
+                if message.error() is None:
+                    found.append(message)
+                elif message.error().code() == KafkaError._PARTITION_EOF:
+                    ended.add(message.partition())
+                else:
+                    raise AssertionError(message.error().str())
+        return found
+    finally:
+        consumer.close()
+
+
+def records(settings: Settings, topic: str) -> list[dict[str, Any]]:
+    """Decoded records of a topic, written with this release's schema."""
+    codec = Codec.from_file(topic)
+    return [codec.decode(message.value()[5:]) for message in read_topic(settings, topic)]
+
+
+def topic_id(settings: Settings, topic: str) -> str:
+    """Kafka's id of a topic."""
+    found = AdminClient(settings.kafka.client_config()).describe_topics(TopicCollection([topic]))
+    return str(found[topic].result().topic_id)

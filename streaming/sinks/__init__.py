@@ -1,0 +1,1 @@
+"""Sinks: from enriched topics into stores, exactly once."""
