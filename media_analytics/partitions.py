@@ -4,6 +4,7 @@ Belongs here: the two partition sets of the platform, the dates an event can tou
 here: when a partition is computed (`automation/`), what it holds (`assets/`).
 """
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -93,3 +94,13 @@ def contiguous(dates: Iterable[date], largest_gap_days: int = 0) -> list[tuple[d
 def days_between(first: date, last: date) -> list[date]:
     """Every day from `first` to `last`, both included."""
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def neighbours(before: int, after: int) -> dg.PartitionMapping:
+    """A date needs the `before` days ahead of it and the `after` days behind it, as far as they exist."""
+    with warnings.catch_warnings():
+        # Beta since dagster 1.5; without it the newest date could not be backfilled: tomorrow is no partition yet.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return dg.TimeWindowPartitionMapping(
+            start_offset=-before, end_offset=after, allow_nonexistent_upstream_partitions=True
+        )

@@ -40,13 +40,19 @@ class ClickHouse:
     def rows(
         self, sql: str, parameters: Mapping[str, Any] | None = None, comment: str = ""
     ) -> Sequence[Sequence[Any]]:
-        """Rows of a query. `comment` (run, asset, partition) stands in the store's query log.
+        """Rows of a query; see `named_rows`."""
+        return self.named_rows(sql, parameters, comment)[1]
+
+    def named_rows(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, comment: str = ""
+    ) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
+        """Column names and rows of a query. `comment` (run, asset, partition) stands in the store's query log.
 
         Raises:
             ServiceError: the store does not answer or refuses the query.
         """
         try:
-            return self._client.query(
+            result = self._client.query(
                 sql,
                 parameters=dict(parameters or {}),
                 settings={
@@ -55,9 +61,10 @@ class ClickHouse:
                     "log_comment": comment,
                 },
                 tz_mode="aware",
-            ).result_rows
+            )
         except ClickHouseError as error:
             raise ServiceError(
                 f"ClickHouse at {self._settings.clickhouse.url} refused a query: {str(error)[:500]}; see "
                 "`media-analytics status` and MEDIA_ANALYTICS_CLICKHOUSE__URL"
             ) from error
+        return result.column_names, result.result_rows

@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from io import BytesIO
 from typing import Any
@@ -83,6 +83,14 @@ class KafkaLog:
             again = self._offsets(name, OffsetSpec.for_timestamp(millis))
             found = {p: end[p] if offset < 0 else offset for p, offset in again.items()}
         return found
+
+    def newest_append(self, name: str) -> datetime | None:
+        """Append time of the newest record; None when there is none."""
+        with self._explained(f"reading the newest time of topic {name}"):
+            asked = {TopicPartition(name, p): OffsetSpec.max_timestamp() for p in range(self._partitions(name))}
+            answers = self._admin.list_offsets(asked, request_timeout=TIMEOUT_SECONDS)
+            millis = max(future.result().timestamp for future in answers.values())
+        return datetime.fromtimestamp(millis / 1000, UTC) if millis >= 0 else None
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """Per partition, the offset a consumer group goes on from; partitions it never committed are absent."""

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from media_analytics.assets.ops.restatements import record_restatements
 from media_analytics.contracts.registry import table
 from media_analytics.factory import Inputs, TableAsset, asset_key
+from media_analytics.partitions import neighbours
 from spark_jobs.transforms import reader_gold
 
 CONTRACT = table("gold.reader_engagement")
@@ -26,13 +27,6 @@ TABLE = TableAsset(
     transform=gold_reader_engagement,
     # Sessions are published for every date whose entries, exits or recirculation can have changed.
     trigger=table("silver.sessions"),
-    lineage=[
-        dg.AssetDep(
-            asset_key(EVENTS),
-            partition_mapping=dg.TimeWindowPartitionMapping(
-                start_offset=-3, end_offset=1, allow_nonexistent_upstream_partitions=True
-            ),
-        )
-    ],
+    lineage=[dg.AssetDep(asset_key(EVENTS), partition_mapping=neighbours(3, 1))],
     before_publish=record_restatements,
 )

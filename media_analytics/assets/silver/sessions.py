@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from media_analytics.assets.ops.touched_dates import SESSION_DATES
 from media_analytics.contracts.registry import table
 from media_analytics.factory import Inputs, TableAsset, asset_key
+from media_analytics.partitions import neighbours
 from spark_jobs.transforms import sessions as transform
 
 CONTRACT = table("silver.sessions")
@@ -25,12 +26,5 @@ TABLE = TableAsset(
     contract=CONTRACT,
     transform=silver_sessions,
     trigger=SESSION_DATES,
-    lineage=[
-        dg.AssetDep(
-            asset_key(EVENTS),
-            partition_mapping=dg.TimeWindowPartitionMapping(
-                start_offset=-2, end_offset=1, allow_nonexistent_upstream_partitions=True
-            ),
-        )
-    ],
+    lineage=[dg.AssetDep(asset_key(EVENTS), partition_mapping=neighbours(2, 1))],
 )

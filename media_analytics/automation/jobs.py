@@ -1,0 +1,47 @@
+"""Jobs: what runs together.
+
+Belongs here: jobs over assets and checks, by name. Does not belong here: when they run (`proofs.py`, `schedules.py`,
+`conditions.py`).
+"""
+
+from typing import Any
+
+import dagster as dg
+
+from media_analytics.contracts.registry import TABLES, table
+from media_analytics.factory import asset_key
+
+# What `define_asset_job` returns; dagster does not export the type.
+AssetJob = Any
+READER_TABLES = "reader_tables"
+COMPLETENESS = "completeness"
+OFFSET_BOUNDS = "offset_bounds"
+EXTERNAL_CONTRACTS = "audit_external"
+READER_LAYERS = ("silver", "gold")
+
+
+def asset_jobs(external_checks: list[dg.AssetChecksDefinition]) -> list[AssetJob]:
+    """Everything a person or a sensor starts by name."""
+    reader = [asset_key(c) for c in TABLES.values() if c.layer in READER_LAYERS]
+    return [
+        dg.define_asset_job(
+            READER_TABLES,
+            selection=dg.AssetSelection.assets(*reader),
+            description="Silver and gold of the run's dates, in order, audited.",
+        ),
+        dg.define_asset_job(
+            COMPLETENESS,
+            selection=dg.AssetSelection.assets(asset_key(table("ops.completeness"))),
+            description="Judges minutes: every offset is one row in each store, or a dead letter.",
+        ),
+        dg.define_asset_job(
+            OFFSET_BOUNDS,
+            selection=dg.AssetSelection.assets(asset_key(table("ops.offset_bounds"))),
+            description="Records the offset ranges of closed hours.",
+        ),
+        dg.define_asset_job(
+            EXTERNAL_CONTRACTS,
+            selection=dg.AssetSelection.checks(*external_checks),
+            description="Audits the newest rows of tables and topics that long-running processes write.",
+        ),
+    ]

@@ -1,0 +1,201 @@
+"""Monitor sensors of the two streaming processes.
+
+Belongs here: what each process did since the last tick, as materializations of the tables it writes and evaluations of
+their liveness and lag. Does not belong here: the bookkeeping (`debounce.py`), the verdicts (`checks/health.py`), runs.
+
+A tick reads only what is new: commit files after the last version, offsets, one small file. Its cost does not grow with
+history.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from media_analytics.automation.debounce import Debounce, load, sums
+from media_analytics.checks import health
+from media_analytics.contracts.model import Contract, TableContract
+from media_analytics.contracts.registry import table, topic
+from media_analytics.factory import asset_key
+from media_analytics.partitions import hour_key, hour_of
+from media_analytics.resources.clock import Clock
+from media_analytics.resources.delta_log import DeltaLog, Tail
+from media_analytics.resources.kafka import KafkaLog
+from media_analytics.settings import Settings
+
+EVENT_DATES = table("ops.user_events_dates")
+SESSION_DATES = table("ops.session_dates")
+BRONZE = table("bronze.user_events")
+REALTIME = table("realtime.user_events")
+# Tables that runs or the stream append to beside their own work.
+SIDE_TABLES = (
+    SESSION_DATES,
+    table("ops.restatements"),
+    table("ops.maintenance_requests"),
+    table("ops.maintenance_results"),
+)
+# Nothing happening here is good news: said once a day, so that silence of the monitor itself is seen.
+QUIET = (topic("dead_letters"), *SIDE_TABLES[1:])
+SINK_GROUP = "clickhouse-sink"
+TOPICS = (topic("user.raw"), topic("user.latest"), topic("dead_letters"))
+REPEAT_CHECKS = timedelta(minutes=5)
+DAILY = timedelta(days=1)
+Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
+
+
+def monitor_sensors(settings: Settings) -> list[dg.SensorDefinition]:
+    """One sensor a process."""
+    interval = settings.automation.monitor_interval_seconds
+    common: dict[str, Any] = {
+        "minimum_interval_seconds": interval,
+        "default_status": dg.DefaultSensorStatus.RUNNING,
+        "required_resource_keys": {"settings", "clock", "kafka", "delta_log"},
+    }
+
+    @dg.sensor(
+        name="stream_monitor",
+        description="Reports what the Spark stream wrote: arrival hours, touched dates when due, liveness, lag.",
+        **common,
+    )
+    def stream_monitor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        return _result(context, stream_events)
+
+    @dg.sensor(
+        name="sink_monitor",
+        description="Reports what the ClickHouse sink wrote and how the topics grew: days, liveness, lag.",
+        **common,
+    )
+    def sink_monitor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        return _result(context, sink_events)
+
+    return [stream_monitor, sink_monitor]
+
+
+def _result(context: dg.SensorEvaluationContext, events_of: Any) -> dg.SensorResult:
+    memory = load(context.cursor)
+    clock: Clock = context.resources.clock
+    events = list(events_of(context.resources, memory, clock.now()))
+    return dg.SensorResult(
+        asset_events=events,
+        cursor=memory.model_dump_json(),
+        skip_reason=None if events else dg.SkipReason("nothing new"),
+    )
+
+
+def stream_events(resources: Any, memory: Debounce, now: datetime) -> Iterable[Event]:
+    """Arrival hours and due dates of the stream's batches, side tables, health."""
+    settings: Settings = resources.settings
+    tail = _tail(resources, EVENT_DATES, memory)
+    for file in tail.added:
+        day = date.fromisoformat(str(file.partition))
+        memory.arrived(day, file.rows, now)
+        for hour in {str(b["appended_hour"]) for b in (file.minimum, file.maximum) if "appended_hour" in b}:
+            memory.hours.setdefault(hour, datetime.min.replace(tzinfo=UTC))
+    for day in set(tail.changed) - {file.partition for file in tail.added}:
+        memory.arrived(date.fromisoformat(day), 0, now)
+    yield from _hours(memory, now)
+    for day, pending in memory.due(now, settings.automation).items():
+        yield _materialized(EVENT_DATES, day.isoformat(), {"rows": pending.rows, "delta_version": tail.version})
+    for contract in SIDE_TABLES:
+        yield from _side_table(resources, contract, memory, now)
+    yield from _daily_signs(memory, now, [c for c in QUIET if isinstance(c, TableContract)])
+    alive = health.liveness(settings, "stream", now)
+    yield from _verdicts(memory, BRONZE, {health.LIVENESS: alive, health.LAG: health.reported_lag(alive)}, now)
+
+
+def sink_events(resources: Any, memory: Debounce, now: datetime) -> Iterable[Event]:
+    """Growth of the topics, inserts of the sink, health."""
+    kafka: KafkaLog = resources.kafka
+    ends = {contract.name: kafka.end_offsets(contract.name) for contract in TOPICS}
+    for contract in TOPICS:
+        total = sum(ends[contract.name].values())
+        if _grew(memory, contract.name, total):
+            facts = {f"end_offset_{p}": offset for p, offset in sorted(ends[contract.name].items())}
+            yield dg.AssetMaterialization(asset_key(contract), metadata=facts)
+    yield from _daily_signs(memory, now, [c for c in QUIET if not isinstance(c, TableContract)])
+    committed = kafka.committed(SINK_GROUP, "user.latest")
+    done = sum(committed.values())
+    if _grew(memory, REALTIME.full_name, done):
+        facts = {f"end_offset_{p}": offset for p, offset in sorted(committed.items())}
+        yield _materialized(REALTIME, now.date().isoformat(), facts)
+    behind = sum(max(0, end - committed.get(p, 0)) for p, end in ends["user.latest"].items())
+    verdicts = {health.LIVENESS: health.liveness(resources.settings, "sink", now), health.LAG: health.lag(behind)}
+    yield from _verdicts(memory, REALTIME, verdicts, now)
+
+
+def _tail(resources: Any, contract: TableContract, memory: Debounce) -> Tail:
+    """New commits of a table since the last tick. Where the log was cleaned away, it goes on from the newest version."""
+    log: DeltaLog = resources.delta_log
+    before = memory.versions.get(contract.full_name, -1)
+    tail = log.tail(contract, before)
+    if not tail.is_complete and tail.version == before:
+        tail = log.snapshot(contract)
+    memory.versions[contract.full_name] = tail.version
+    return tail
+
+
+def _hours(memory: Debounce, now: datetime) -> Iterable[Event]:
+    """Arrival hours with new rows, each at most once per refresh interval, and once more after it closed."""
+    for hour, reported in sorted(memory.hours.items()):
+        if now - reported >= BRONZE.refresh_interval / 2 or hour != hour_of(now):
+            yield _materialized(BRONZE, hour_key(hour), {"hour": hour})
+            if hour == hour_of(now):
+                memory.hours[hour] = now
+            else:
+                del memory.hours[hour]
+
+
+def _side_table(resources: Any, contract: TableContract, memory: Debounce, now: datetime) -> Iterable[Event]:
+    tail = _tail(resources, contract, memory)
+    if contract.partition_column is not None:
+        changed = dict(tail.changed)
+    else:
+        # Not split by date: the statistics of the new files say which dates they hold.
+        changed = {day: file.version for file in tail.added for day in _days(contract, file.minimum, file.maximum)}
+    rows = sums((file.partition, file.rows) for file in tail.added)
+    for day, version in sorted(changed.items()):
+        if date.fromisoformat(day) <= now.date():
+            yield _materialized(contract, day, {"delta_version": version, "rows_added": rows.get(day, 0)})
+
+
+def _days(contract: TableContract, minimum: Mapping[str, Any], maximum: Mapping[str, Any]) -> set[str]:
+    column = getattr(contract.partitioning, "column", "")
+    return {str(bounds[column])[:10] for bounds in (minimum, maximum) if column in bounds}
+
+
+def _daily_signs(memory: Debounce, now: datetime, contracts: Iterable[Contract]) -> Iterable[Event]:
+    for contract in contracts:
+        if memory.is_time_for(f"daily {contract.full_name}", now.date().isoformat(), now, DAILY):
+            partition = now.date().isoformat() if isinstance(contract, TableContract) else None
+            yield dg.AssetMaterialization(
+                asset_key(contract), partition=partition, metadata={"daily_sign": "read; nothing new is no failure"}
+            )
+
+
+def _verdicts(
+    memory: Debounce, contract: TableContract, verdicts: Mapping[str, health.Verdict], now: datetime
+) -> Iterable[Event]:
+    """Evaluations that changed, and every five minutes those that did not."""
+    for name, verdict in verdicts.items():
+        if memory.is_time_for(f"{contract.full_name} {name}", str(verdict.passed), now, REPEAT_CHECKS):
+            yield dg.AssetCheckEvaluation(
+                asset_key=asset_key(contract),
+                check_name=name,
+                passed=verdict.passed,
+                description=verdict.why,
+                metadata=verdict.facts,
+            )
+
+
+def _grew(memory: Debounce, name: str, total: int) -> bool:
+    """Whether a position moved since the last tick."""
+    key = f"position {name}"
+    if memory.said_value.get(key) == str(total) or total == 0:
+        return False
+    memory.said_value[key] = str(total)
+    return True
+
+
+def _materialized(contract: Contract, partition: str, facts: Mapping[str, Any]) -> dg.AssetMaterialization:
+    return dg.AssetMaterialization(asset_key(contract), partition=partition, metadata=facts)

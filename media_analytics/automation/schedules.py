@@ -1,0 +1,104 @@
+"""What happens by the clock.
+
+Belongs here: schedules, each declared for every environment. Does not belong here: anything that data arriving should
+start (`conditions.py`, `proofs.py`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import get_args
+
+import dagster as dg
+
+from media_analytics.automation.jobs import AssetJob, COMPLETENESS, EXTERNAL_CONTRACTS
+from media_analytics.errors import SettingsError
+from media_analytics.settings import Environment, Settings
+
+# Cron (UTC) by schedule and environment; None: it does not run there. Every environment must be named.
+CRONS: Mapping[str, Mapping[Environment, str | None]] = {
+    "recheck_completeness": {"dev": "30 3 * * *", "qa": "30 3 * * *", "uat": "30 3 * * *", "prod": "30 3 * * *"},
+    "audit_external_tables": {"dev": "10 * * * *", "qa": "10 * * * *", "uat": "10 * * * *", "prod": "10 * * * *"},
+    "vacuum_streamed_tables": {"dev": "0 4 * * *", "qa": "0 4 * * *", "uat": "0 4 * * *", "prod": "0 4 * * *"},
+}
+RECHECKED_DAYS = 7
+VACUUMED = ("bronze.user_events", "ops.user_events_dates")
+
+
+def schedules(
+    settings: Settings, jobs: Sequence[AssetJob], maintenance: dg.JobDefinition
+) -> list[dg.ScheduleDefinition]:
+    """The schedules of this environment.
+
+    Raises:
+        SettingsError: a schedule does not say what it does in each environment.
+    """
+    by_name = {job.name: job for job in jobs}
+    made = {
+        "recheck_completeness": lambda cron: _recheck(cron, by_name[COMPLETENESS]),
+        "audit_external_tables": lambda cron: dg.ScheduleDefinition(
+            name="audit_external_tables",
+            cron_schedule=cron,
+            job=by_name[EXTERNAL_CONTRACTS],
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+        ),
+        "vacuum_streamed_tables": lambda cron: _vacuum(cron, maintenance),
+    }
+    result = []
+    for name, make in made.items():
+        cron = cron_of(name, settings.environment)
+        if cron is not None:
+            result.append(make(cron))
+    return result
+
+
+def cron_of(name: str, environment: Environment) -> str | None:
+    """When a schedule runs in an environment.
+
+    Raises:
+        SettingsError: the schedule is unknown, or one of the environments is not named.
+    """
+    entry = CRONS.get(name, {})
+    missing = [e for e in get_args(Environment) if e not in entry]
+    if missing:
+        raise SettingsError(
+            f"schedule {name!r} has no entry for {', '.join(missing)}; add a cron or None for each environment to "
+            "CRONS in media_analytics/automation/schedules.py"
+        )
+    return entry[environment]
+
+
+def _recheck(cron: str, job: AssetJob) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name="recheck_completeness",
+        cron_schedule=cron,
+        job=job,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Judges every minute of the last {RECHECKED_DAYS} days again.",
+    )
+    def recheck_completeness(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        today = context.scheduled_execution_time.date()
+        return dg.RunRequest(
+            tags={
+                "dagster/asset_partition_range_start": (today - timedelta(days=RECHECKED_DAYS)).isoformat(),
+                "dagster/asset_partition_range_end": today.isoformat(),
+            },
+            run_config={"ops": {"ops__completeness": {"config": {"recheck": True}}}},
+        )
+
+    return recheck_completeness
+
+
+def _vacuum(cron: str, job: dg.JobDefinition) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name="vacuum_streamed_tables",
+        cron_schedule=cron,
+        job=job,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Asks the writers of streamed tables to remove files that no version within retention needs.",
+    )
+    def vacuum_streamed_tables() -> Iterator[dg.RunRequest]:
+        for name in VACUUMED:
+            config = {"table": name, "action": "vacuum"}
+            yield dg.RunRequest(run_config={"ops": {"file_maintenance_request": {"config": config}}})
+
+    return vacuum_streamed_tables

@@ -1,0 +1,118 @@
+"""What Kafka, ClickHouse and the lake say about minutes of a topic.
+
+Belongs here: the questions, bounded by time and offsets. Does not belong here: what the answers mean
+(`completeness.py`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pyspark.sql import functions as F
+
+from media_analytics.checks.completeness import MINUTE, Letters, Place, Span, StoreView, minute_of
+from media_analytics.contracts.registry import table
+from media_analytics.partitions import hour_of
+from media_analytics.resources.clickhouse import ClickHouse
+from media_analytics.resources.kafka import KafkaLog
+from media_analytics.resources.lake import Lake
+
+REALTIME = table("realtime.user_events")
+BRONZE = table("bronze.user_events")
+_HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Minutes `[start, end)`; how far a store has come is read up to `now`."""
+
+    start: datetime
+    end: datetime
+    now: datetime
+
+
+def realtime_view(clickhouse: ClickHouse, topic: str, window: Window) -> StoreView:
+    """Rows of realtime.user_events by minute and partition: 30-45 ms a minute on 10 million rows."""
+    name = f"{REALTIME.layer}.{REALTIME.name}"
+    counted = clickhouse.rows(
+        "SELECT toUnixTimestamp(toStartOfMinute(appended_at)) AS minute, source_partition, count() AS rows, "
+        f"uniqExact(source_offset) AS places, max(source_offset) AS reached FROM {name} "
+        "WHERE source_topic = {topic:String} AND appended_at >= fromUnixTimestamp({start:Int64}) "
+        "GROUP BY minute, source_partition",
+        {"topic": topic, "start": int(window.start.timestamp())},
+        comment="completeness",
+    )
+    return _view((datetime.fromtimestamp(m, UTC), p, rows, places, top) for m, p, rows, places, top in counted)
+
+
+def realtime_offsets(clickhouse: ClickHouse, topic: str, span: Span) -> list[int]:
+    """Offsets of a minute that ClickHouse holds."""
+    found = clickhouse.rows(
+        f"SELECT DISTINCT source_offset FROM {REALTIME.layer}.{REALTIME.name} "
+        "WHERE source_topic = {topic:String} AND source_partition = {partition:Int32} "
+        "AND appended_at >= fromUnixTimestamp({start:Int64}) AND appended_at < fromUnixTimestamp({end:Int64})",
+        {
+            "topic": topic,
+            "partition": span.partition,
+            "start": int(span.minute.timestamp()),
+            "end": int((span.minute + MINUTE).timestamp()),
+        },
+        comment="completeness",
+    )
+    return [int(row[0]) for row in found]
+
+
+def lake_view(lake: Lake, topic: str, window: Window) -> StoreView:
+    """Rows of bronze.user_events by minute and partition, from the arrival hours of the window on."""
+    rows = lake.read(BRONZE, partitions=_hours(window.start, window.now)).where(
+        (F.col("source_topic") == topic) & (F.col("appended_at") >= F.lit(window.start))
+    )
+    counted = (
+        rows.groupBy(F.date_trunc("minute", "appended_at").alias("minute"), "source_partition")
+        .agg(
+            F.count(F.lit(1)).alias("rows"),
+            F.count_distinct("source_offset").alias("places"),
+            F.max("source_offset").alias("reached"),
+        )
+        .select(F.unix_seconds("minute").alias("minute"), "source_partition", "rows", "places", "reached")
+    )
+    return _view(
+        (datetime.fromtimestamp(r["minute"], UTC), r["source_partition"], r["rows"], r["places"], r["reached"])
+        for r in counted.collect()
+    )
+
+
+def lake_offsets(lake: Lake, topic: str, span: Span) -> list[int]:
+    """Offsets of a minute that bronze holds."""
+    rows = lake.read(BRONZE, partitions=[hour_of(span.minute)]).where(
+        (F.col("source_topic") == topic)
+        & (F.col("source_partition") == span.partition)
+        & (F.col("appended_at") >= F.lit(span.minute))
+        & (F.col("appended_at") < F.lit(span.minute + MINUTE))
+    )
+    return [int(r["source_offset"]) for r in rows.select("source_offset").distinct().collect()]
+
+
+def letters_since(kafka: KafkaLog, topic: str, since: datetime) -> Letters:
+    """Letters with coordinates of `topic`. A letter is written after its event arrived, so `since` bounds the reading."""
+    found: dict[str, set[tuple[int, int]]] = {"enricher": set(), "realtime": set(), "lake": set()}
+    for letter in kafka.records("dead_letters", since):
+        if letter["source_topic"] == topic and letter["source_offset"] is not None and letter["stage"] in found:
+            found[letter["stage"]].add((int(letter["source_partition"]), int(letter["source_offset"])))
+    return Letters(**{stage: frozenset(places) for stage, places in found.items()})
+
+
+def _view(counted: Iterable[tuple[datetime, int, int, int, int]]) -> StoreView:
+    rows: dict[Place, int] = {}
+    distinct: dict[Place, int] = {}
+    reached: dict[int, int] = {}
+    for minute, partition, count, places, top in counted:
+        place = (minute_of(minute), int(partition))
+        rows[place], distinct[place] = int(count), int(places)
+        reached[place[1]] = max(int(top), reached.get(place[1], -1))
+    return StoreView(rows, distinct, reached)
+
+
+def _hours(start: datetime, end: datetime) -> list[str]:
+    first = start.replace(minute=0, second=0, microsecond=0)
+    return [hour_of(first + n * _HOUR) for n in range((end - first) // _HOUR + 1)]
