@@ -47,7 +47,8 @@ def embedded_addresses(ports: Mapping[str, int]) -> dict[str, str]:
     return {
         "MEDIA_ANALYTICS_KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{ports['kafka']}",
         "MEDIA_ANALYTICS_REGISTRY__URL": f"http://127.0.0.1:{ports['registry']}{registry.API_PATH}",
-        "MEDIA_ANALYTICS_SPARK__REMOTE": f"sc://127.0.0.1:{ports['spark']}",
+        # By name: with a token the client speaks plain text to this very name only, and TLS to an address.
+        "MEDIA_ANALYTICS_SPARK__REMOTE": f"sc://localhost:{ports['spark']}",
         "MEDIA_ANALYTICS_CLICKHOUSE__URL": f"http://127.0.0.1:{ports['clickhouse']}",
     }
 

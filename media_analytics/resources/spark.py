@@ -11,10 +11,13 @@ from contextlib import contextmanager
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
+from pyspark.sql.connect.client.retries import DefaultPolicy
 
 from media_analytics.errors import ServiceError
 from media_analytics.settings import Settings
 
+# Waits of 50 ms, 200 ms, ... 60 s between them: a minute and a half in all. The client's own 15 take over 10 minutes.
+RETRIES = 7
 # What every session of ours sets, whatever the server's defaults are.
 SESSION_CONF = {
     "spark.sql.session.timeZone": "UTC",
@@ -32,6 +35,7 @@ def connect(settings: Settings) -> SparkSession:
     """
     try:
         session = SparkSession.builder.remote(settings.spark.connection_string()).create()
+        session.client.set_retry_policies([DefaultPolicy(max_retries=RETRIES)])  # type: ignore[attr-defined]
         for name, value in SESSION_CONF.items():
             session.conf.set(name, value)
     except PySparkException as error:

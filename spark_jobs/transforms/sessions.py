@@ -10,7 +10,7 @@ for D needs no event before 23:30 of D-2, and a session that begins on D ends be
 
 import uuid
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime, time
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -31,6 +31,16 @@ _DAY_MICROSECONDS = 86_400 * 1_000_000
 def source_dates(dates: Sequence[date]) -> list[date]:
     """The dates of silver.events that `sessions` needs."""
     return around(dates, 2, 1)
+
+
+def touched_dates(event_date: date, latest_occurred_at: datetime) -> list[date]:
+    """The session dates that new or changed events of `event_date` can alter.
+
+    An event can lengthen a session of the day before, take a session from the day after, and, from 23:30 on, move
+    the cut at the second midnight after it.
+    """
+    late = latest_occurred_at.astimezone(UTC).time() >= time(23, 30)
+    return around([event_date], 1, 2 if late else 1)
 
 
 def session_id(brand: str, visitor_id: str, first_event_id: str) -> str:

@@ -1,0 +1,1 @@
+"""Tests of the Spark transforms on the real Spark server."""
