@@ -1,0 +1,1 @@
+"""Simulated reader traffic: deterministic days for the collector, live streams and replays."""
