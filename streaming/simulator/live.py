@@ -29,7 +29,7 @@ from streaming.simulator.readers import Place
 from streaming.simulator.sessions import Item, Visits
 
 # Sessions that began this long before the start are under way when it starts.
-_WARM_UP = timedelta(minutes=20)
+_WARM_UP = timedelta(minutes=4)
 _MEASURED_SESSIONS = 500
 _LATEST_SECONDS = 7200
 
