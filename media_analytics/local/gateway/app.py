@@ -15,7 +15,7 @@ from media_analytics.local.gateway.errors import ClickHouseError
 from media_analytics.local.gateway.handler import answer
 from media_analytics.local.gateway.pool import UserPool
 from media_analytics.local.gateway.reply import BUFFER_BYTES, Reply, Send
-from media_analytics.local.gateway.request import Request, parse_query, read_work
+from media_analytics.local.gateway.request import Request, parse_query, read_work, with_form
 from media_analytics.local.gateway.spool import Spool
 
 Scope = Mapping[str, Any]
@@ -105,18 +105,21 @@ class Gateway:
     async def _run(self, request: Request, receive: Receive, reply: Reply) -> None:
         user = auth.authenticate(self._config.users, request.headers, request.query)
         decoder = compression.Decoder(request.headers.get("content-encoding", ""))
-        work = await read_work(
-            request,
-            _body(receive, decoder),
-            lambda: Spool(self._config.scratch),
-            self._config.max_statement_bytes,
-        )
-        gone = asyncio.ensure_future(_disconnected(receive))
+        body, limit = _body(receive, decoder), self._config.max_statement_bytes
+        request = await with_form(request, body, self._spool, limit)
         try:
-            await answer(request, work, self._pools[user.name], reply, gone)
+            work = await read_work(request, body, self._spool, limit)
+            gone = asyncio.ensure_future(_disconnected(receive))
+            try:
+                await answer(request, work, self._pools[user.name], reply, gone)
+            finally:
+                gone.cancel()
+                work.close()
         finally:
-            gone.cancel()
-            work.close()
+            request.form.close()
+
+    def _spool(self) -> Spool:
+        return Spool(self._config.scratch)
 
 
 async def _body(receive: Receive, decoder: compression.Decoder) -> AsyncIterator[bytes]:

@@ -4,9 +4,10 @@ Belongs here: `Content-Encoding` and `Accept-Encoding` as ClickHouse understands
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+import brotli
 import lz4.frame
 import zstandard
 
@@ -86,20 +87,35 @@ class _Lz4:
         return bytes(head + self._stream.flush())
 
 
+class _Brotli:
+    content_encoding = "br"
+
+    def __init__(self) -> None:
+        self._stream = brotli.Compressor(quality=1)
+
+    def encode(self, data: bytes) -> bytes:
+        return bytes(self._stream.process(data))
+
+    def finish(self) -> bytes:
+        return bytes(self._stream.finish())
+
+
 def encoder(accept_encoding: str, enabled: bool) -> Encoder:
     """The encoder for a request; the cheapest the client takes."""
     offered = {part.split(";")[0].strip().lower() for part in accept_encoding.split(",")}
-    if not enabled:
-        return Identity()
-    if "lz4" in offered:
-        return _Lz4()
-    if "zstd" in offered:
-        return _Zstd()
-    if "gzip" in offered:
-        return _Zlib("gzip", 31)
-    if "deflate" in offered:
-        return _Zlib("deflate", 15)
+    for name in ("lz4", "zstd", "br", "gzip", "deflate"):
+        if enabled and name in offered:
+            return _ENCODERS[name]()
     return Identity()
+
+
+_ENCODERS: dict[str, Callable[[], Encoder]] = {
+    "lz4": _Lz4,
+    "zstd": _Zstd,
+    "br": _Brotli,
+    "gzip": lambda: _Zlib("gzip", 31),
+    "deflate": lambda: _Zlib("deflate", 15),
+}
 
 
 class Decoder:
@@ -107,10 +123,10 @@ class Decoder:
 
     def __init__(self, encoding: str) -> None:
         name = encoding.strip().lower()
-        if name not in ("", "identity", "gzip", "x-gzip", "deflate", "zstd", "lz4"):
+        if name not in _STREAMS:
             raise ClickHouseError(48, "NOT_IMPLEMENTED", f"Unknown Content-Encoding {encoding!r}.")
         self._name = name
-        self._stream = self._new()
+        self._stream = _STREAMS[name]()
         self._is_begun = False
 
     def decode(self, data: bytes) -> Iterator[bytes]:
@@ -124,42 +140,50 @@ class Decoder:
             return
         try:
             for at in range(0, len(data), _PIECE_BYTES):
-                yield from self._piece(data[at : at + _PIECE_BYTES])
-        except (zlib.error, zstandard.ZstdError, RuntimeError, EOFError) as error:
+                self._is_begun = True
+                yield from self._decode(data[at : at + _PIECE_BYTES])
+        except (zlib.error, zstandard.ZstdError, brotli.error, RuntimeError, EOFError) as error:
             raise ClickHouseError(
                 354, "CANNOT_DECOMPRESS", f"The body is not valid {self._name}: {error}."
             ) from None
 
     def finish(self) -> None:
         """Check that the body did not end inside a frame."""
-        if self._stream is not None and self._is_begun and not self._stream.eof:
+        if self._stream is None or not self._is_begun:
+            return
+        is_whole = self._stream.is_finished() if self._name == "br" else self._stream.eof
+        if not is_whole:
             raise ClickHouseError(354, "CANNOT_DECOMPRESS", f"The {self._name} body is cut off.")
 
-    def _piece(self, data: bytes) -> Iterator[bytes]:
+    def _decode(self, data: bytes) -> Iterator[bytes]:
+        if self._name == "br":
+            yield self._stream.process(data, output_buffer_limit=_STEP_BYTES)
+            while not self._stream.can_accept_more_data():
+                yield self._stream.process(b"", output_buffer_limit=_STEP_BYTES)
+            return
         while data:
             if self._stream.eof:
-                self._stream = self._new()
-            self._is_begun = True
+                self._stream = _STREAMS[self._name]()
             if self._name == "zstd":
-                out, rest = self._stream.decompress(data), b""
+                yield self._stream.decompress(data)
+                data = self._stream.unused_data
             elif self._name == "lz4":
-                out, rest = self._stream.decompress(data, _STEP_BYTES), b""
+                yield self._stream.decompress(data, _STEP_BYTES)
                 while not self._stream.needs_input and not self._stream.eof:
-                    yield out
-                    out = self._stream.decompress(b"", _STEP_BYTES)
+                    yield self._stream.decompress(b"", _STEP_BYTES)
+                data = self._stream.unused_data or b""
             else:
-                out = self._stream.decompress(data, _STEP_BYTES)
-                rest = self._stream.unconsumed_tail
-            yield out
-            data = rest or (self._stream.unused_data or b"" if self._stream.eof else b"")
+                yield self._stream.decompress(data, _STEP_BYTES)
+                data = self._stream.unconsumed_tail or self._stream.unused_data
 
-    def _new(self) -> Any:
-        if self._name in ("gzip", "x-gzip"):
-            return zlib.decompressobj(31)
-        if self._name == "deflate":
-            return zlib.decompressobj(47)
-        if self._name == "zstd":
-            return zstandard.ZstdDecompressor().decompressobj()
-        if self._name == "lz4":
-            return lz4.frame.LZ4FrameDecompressor()
-        return None
+
+_STREAMS: dict[str, Callable[[], Any]] = {
+    "": lambda: None,
+    "identity": lambda: None,
+    "gzip": lambda: zlib.decompressobj(31),
+    "x-gzip": lambda: zlib.decompressobj(31),
+    "deflate": lambda: zlib.decompressobj(15),
+    "zstd": lambda: zstandard.ZstdDecompressor().decompressobj(),
+    "lz4": lz4.frame.LZ4FrameDecompressor,
+    "br": brotli.Decompressor,
+}

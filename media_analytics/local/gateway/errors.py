@@ -17,7 +17,7 @@ HTTP_STATUS = {
     223: 413, 48: 501, 209: 503, 381: 411, 159: 408,
 }  # fmt: skip
 
-_PREFIX = re.compile(r"(?:Code: (\d+)\. DB::Exception: )+")
+_PREFIX = re.compile(r"(?:Code: (\d+)\. DB::\w+: )+")
 _NAME = re.compile(r"\(([A-Z0-9_]+)\)$")
 _VERSION = re.compile(r" \(version [^()]*\)(?=\.? ?\([A-Z0-9_]+\)$)")
 

@@ -5,18 +5,18 @@ result, cancelling it when the client leaves. Does not belong here: HTTP routes 
 """
 
 import asyncio
-import os
 from collections.abc import Callable
 from typing import TypeVar
 
 from media_analytics.local.gateway import reader, statement
-from media_analytics.local.gateway.chdb_connection import ChdbConnection, Kind, Outcome
+from media_analytics.local.gateway.chdb_connection import ChdbConnection, Kind, Outcome, identifier
 from media_analytics.local.gateway.errors import ClickHouseError
+from media_analytics.local.gateway.multipart import create_table
+from media_analytics.local.gateway.pipes import ResultPipe
 from media_analytics.local.gateway.pool import Lease, Session, UserPool
-from media_analytics.local.gateway.reply import Reply, content_type
+from media_analytics.local.gateway.reply import BUFFER_SECONDS, Reply, content_type
 from media_analytics.local.gateway.request import Request, Work
 
-_PIPE_BYTES = 1024 * 1024
 _SELECTING = frozenset({b"SELECT", b"WITH", b"FROM"})
 T = TypeVar("T")
 
@@ -54,11 +54,14 @@ async def _answer(
     lease = await _in_thread(pool, lambda: pool.open(session, request.database, request.settings))
     try:
         kind = await _in_thread(pool, lambda: _judge(pool, lease, work))
+        if request.form.tables:
+            await _in_thread(pool, lambda: _create_tables(lease, request))
         verb = statement.verb(work.sql)
-        if kind.query_class == "READ_ONLY" and verb in _SELECTING:
+        is_reading = kind.query_class == "READ_ONLY"
+        if is_reading and verb in _SELECTING:
             await _select(request, work, pool, reply, gone, lease)
         else:
-            await _other(request, work, pool, reply, gone, lease)
+            await _other(request, work, pool, reply, gone, lease, is_reading)
     finally:
         await asyncio.shield(_in_thread(pool, lambda: pool.release(lease)))
 
@@ -74,49 +77,63 @@ def _judge(pool: UserPool, lease: Lease, work: Work) -> Kind:
     return kind
 
 
+def _create_tables(lease: Lease, request: Request) -> None:
+    """Make the request's external tables; they live as long as the request."""
+    lease.changed = True
+    for table in request.form.tables:
+        lease.connection.run(create_table(table, request.query))
+        lease.undo.append(f"DROP TEMPORARY TABLE {identifier(table.name)}".encode())
+
+
 async def _select(
     request: Request, work: Work, pool: UserPool, reply: Reply, gone: "asyncio.Future[object]", lease: Lease
 ) -> None:
     """Stream a result: chDB writes it into a pipe, in any format, and waits when the client is slow."""
-    read_end, write_end = os.pipe()
-    sql, name = statement.with_target(work.sql, f"/dev/fd/{write_end}", request.default_format)
-    _describe(request, reply, name)
+    pipe = ResultPipe()
+    sql, name = statement.with_target(work.sql, pipe.path, request.default_format)
+    _describe(reply, name)
 
     def run() -> Outcome:
         try:
             return lease.connection.run(sql, name, request.params)
         finally:
-            os.close(write_end)
+            pipe.close_write()
 
-    transport, stream = await _pipe_reader(read_end)
     job = asyncio.get_running_loop().run_in_executor(pool.threads, run)
-    pump = asyncio.ensure_future(_pump(stream, reply, job))
+    pump = asyncio.ensure_future(_pump(pipe, reply))
     try:
         await asyncio.wait({pump, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not pump.done():
             raise ClickHouseError(394, "QUERY_WAS_CANCELLED", "The client has left.")
-        outcome = await job
-        _summarise(reply, outcome)
+        _summarise(reply, await job)
     finally:
         pump.cancel()
-        transport.close()
+        await asyncio.wait({pump})
+        pipe.close_read()
         await _stop(pool, lease.connection, job)
 
 
-async def _pump(stream: asyncio.StreamReader, reply: Reply, job: "asyncio.Future[Outcome]") -> None:
-    while data := await stream.read(_PIPE_BYTES):
-        await reply.write(data)
+async def _pump(pipe: ResultPipe, reply: Reply) -> None:
+    while (data := await pipe.read(BUFFER_SECONDS)) != b"":
+        if data is None:
+            await reply.flush_due()
+        else:
+            await reply.write(data)
 
 
 async def _other(
-    request: Request, work: Work, pool: UserPool, reply: Reply, gone: "asyncio.Future[object]", lease: Lease
+    request: Request,
+    work: Work,
+    pool: UserPool,
+    reply: Reply,
+    gone: "asyncio.Future[object]",
+    lease: Lease,
+    is_reading: bool,
 ) -> None:
     """Everything whose answer is small: DDL, inserts, SHOW, SET."""
     sql = work.sql
     if work.insert is not None and work.data is not None:
         sql = statement.with_source(work.sql, work.insert, work.data.path)
-    name = statement.output_format(work.sql)[0] if work.insert is None else None
-    _describe(request, reply, name or request.default_format)
     job = asyncio.get_running_loop().run_in_executor(
         pool.threads, lambda: lease.connection.run(sql, request.default_format, request.params)
     )
@@ -126,6 +143,8 @@ async def _other(
             raise ClickHouseError(394, "QUERY_WAS_CANCELLED", "The client has left.")
         outcome = await job
         _summarise(reply, outcome)
+        if is_reading or outcome.data:
+            _describe(reply, statement.output_format(work.sql)[0] or request.default_format)
         await reply.write(outcome.data)
     finally:
         await _stop(pool, lease.connection, job)
@@ -140,7 +159,7 @@ async def _stop(pool: UserPool, connection: ChdbConnection, job: "asyncio.Future
         job.exception()
 
 
-def _describe(request: Request, reply: Reply, name: str) -> None:
+def _describe(reply: Reply, name: str) -> None:
     reply.headers["X-ClickHouse-Format"] = name
     reply.headers["Content-Type"] = content_type(name)
 
@@ -156,15 +175,6 @@ def _summarise(reply: Reply, outcome: Outcome) -> None:
         "result_bytes": len(outcome.data) or outcome.written_bytes,
         "elapsed_ns": int(outcome.elapsed_seconds * 1e9),
     }
-
-
-async def _pipe_reader(read_end: int) -> tuple[asyncio.ReadTransport, asyncio.StreamReader]:
-    loop = asyncio.get_running_loop()
-    stream = asyncio.StreamReader(limit=_PIPE_BYTES)
-    transport, _ = await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(read_end, "rb", buffering=0)
-    )
-    return transport, stream
 
 
 async def _in_thread(pool: UserPool, work: Callable[[], T]) -> T:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from media_analytics.local.gateway.chdb_connection import ChdbConnection, quoted
+from media_analytics.local.gateway.chdb_connection import ChdbConnection, identifier, quoted
 from media_analytics.local.gateway.config import GatewayConfig, User
 from media_analytics.local.gateway.errors import ClickHouseError
 
@@ -32,14 +32,17 @@ class Session:
 
 @dataclass
 class Lease:
-    """A connection for one request. `lasting` says that the statement changes the session itself."""
+    """A connection for one request.
+
+    `lasting`: the statement changes the session itself. `changed`: the request left something on the connection.
+    `undo`: what a session that keeps the connection runs to forget what was for this request only.
+    """
 
     connection: ChdbConnection
     session: Session | None
-    settings: Mapping[str, str]
-    database: str | None
+    changed: bool
     lasting: bool = False
-    restore: list[bytes] = field(default_factory=list)
+    undo: list[bytes] = field(default_factory=list)
 
 
 class Sessions:
@@ -123,10 +126,12 @@ class UserPool:
             ClickHouseError: a setting or the database is unknown, or the user may not change it.
         """
         pinned = session.connection if session is not None else None
-        lease = Lease(pinned or self._connection(), session, settings, database)
+        lease = Lease(pinned or self._connection(), session, bool(settings) or database is not None)
         try:
             if pinned is not None:
-                lease.restore = _restoring(pinned, database, settings)
+                lease.undo = _restoring(pinned, database, settings)
+            elif session is not None:
+                lease.undo = self._forgetting(database, settings)
             if database is not None:
                 lease.connection.use(database)
             lease.connection.set(settings)
@@ -136,20 +141,15 @@ class UserPool:
         return lease
 
     def release(self, lease: Lease) -> None:
-        """Keep, clean or close the connection. A statement of a session that lasts pins its connection to it."""
+        """Keep, pin or close the connection. A statement of a session that lasts pins its connection to it."""
         session = lease.session
-        if session is not None and session.connection is not None:
-            for sql in lease.restore:
-                lease.connection.run(sql)
-            return
-        if session is not None and lease.lasting:
+        if session is not None and (session.connection is not None or lease.lasting):
             session.connection = lease.connection
-            for sql in _forgetting(lease.settings):
+            for sql in lease.undo:
                 lease.connection.run(sql)
             return
         with self._lock:
-            unchanged = not lease.lasting and not lease.settings and lease.database is None
-            if unchanged and len(self._spare) < _SPARE_CONNECTIONS:
+            if not lease.lasting and not lease.changed and len(self._spare) < _SPARE_CONNECTIONS:
                 self._spare.append(lease.connection)
                 return
         lease.connection.close()
@@ -168,6 +168,13 @@ class UserPool:
         self.sessions.close()
         while self._spare:
             self._spare.pop().close()
+
+    def _forgetting(self, database: str | None, settings: Mapping[str, str]) -> list[bytes]:
+        undo = [b"USE default"] if database is not None else []
+        for name in settings:
+            value = self.user.settings.get(name)
+            undo.append(f"SET {name} = {'DEFAULT' if value is None else quoted(value)}".encode())
+        return undo
 
     def _connection(self) -> ChdbConnection:
         with self._lock:
@@ -194,17 +201,13 @@ def _restoring(connection: ChdbConnection, database: str | None, settings: Mappi
     """The statements that undo what this request applies for itself to a session's connection."""
     undo: list[bytes] = []
     if database is not None:
-        name = connection.run(b"SELECT currentDatabase()", "RawBLOB").data
-        undo.append(b"USE `" + name.replace(b"\\", b"\\\\").replace(b"`", b"\\`") + b"`")
+        name = connection.run(b"SELECT currentDatabase()", "RawBLOB").data.decode()
+        undo.append(b"USE " + identifier(name).encode())
     for name in settings:
         try:
             value = connection.run(f"SELECT toString(getSetting({quoted(name)}))".encode(), "RawBLOB").data
         except ClickHouseError:
-            undo.extend(_forgetting({name: ""}))
+            undo.append(f"SET {name} = DEFAULT".encode())
         else:
             undo.append(f"SET {name} = {quoted(value.decode())}".encode())
     return undo
-
-
-def _forgetting(settings: Mapping[str, str]) -> list[bytes]:
-    return [f"SET {name} = DEFAULT".encode() for name in settings]

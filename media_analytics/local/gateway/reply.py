@@ -6,6 +6,7 @@ and an error after the answer has begun. Does not belong here: what the answer s
 
 import json
 import secrets
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -16,6 +17,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 # ClickHouse holds this much back, so that an early error changes the status.
 BUFFER_BYTES = 1024 * 1024
+# Rows of a slow statement go out after this long, also when they are few.
+BUFFER_SECONDS = 0.25
 
 _CONTENT_TYPES = {
     "CSV": "text/csv; charset=UTF-8; header=absent",
@@ -63,12 +66,21 @@ class Reply:
         # None: hold everything back until the end (`wait_end_of_query=1`).
         self._buffer_bytes = buffer_bytes
         self._held = bytearray()
+        self._held_since = 0.0
         self._tag = secrets.token_hex(8)
 
     async def write(self, data: bytes) -> None:
         """Part of the answer; it is sent when enough is held."""
+        if not self._held:
+            self._held_since = time.monotonic()
         self._held += data
-        if self._buffer_bytes is not None and len(self._held) >= self._buffer_bytes:
+        await self.flush_due()
+
+    async def flush_due(self) -> None:
+        """Send what is held if it is much or old."""
+        if self._buffer_bytes is None or not self._held:
+            return
+        if len(self._held) >= self._buffer_bytes or time.monotonic() - self._held_since >= BUFFER_SECONDS:
             await self._flush(more=True)
 
     async def finish(self) -> None:

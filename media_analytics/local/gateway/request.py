@@ -6,11 +6,12 @@ Does not belong here: running it.
 
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl
 
 from media_analytics.local.gateway import statement
 from media_analytics.local.gateway.errors import ClickHouseError
+from media_analytics.local.gateway.multipart import Form, boundary, own_arguments, read_form
 from media_analytics.local.gateway.spool import Spool
 
 _OWN_ARGUMENTS = frozenset(
@@ -32,6 +33,7 @@ class Request:
     path: str
     headers: Mapping[str, str]
     query: Mapping[str, str]
+    form: Form = field(default_factory=Form)
 
     @property
     def query_id(self) -> str:
@@ -63,7 +65,8 @@ class Request:
     @property
     def settings(self) -> dict[str, str]:
         """Every other argument is a setting for this query."""
-        return {k: v for k, v in self.query.items() if k not in _OWN_ARGUMENTS and not k.startswith("param_")}
+        own = _OWN_ARGUMENTS | own_arguments(self.form.tables)
+        return {k: v for k, v in self.query.items() if k not in own and not k.startswith("param_")}
 
     def flag(self, name: str) -> bool:
         """A switch of the protocol, such as `wait_end_of_query=1`."""
@@ -94,6 +97,17 @@ def parse_query(raw: bytes) -> dict[str, str]:
             errors="surrogateescape",
         )
     )
+
+
+async def with_form(
+    request: Request, body: AsyncIterator[bytes], new_spool: Callable[[], Spool], limit: int
+) -> Request:
+    """The request with the fields of its multipart body as arguments; any other request as it is."""
+    mark = boundary(request.headers.get("content-type", ""))
+    if mark is None:
+        return request
+    form = await read_form(mark, body, new_spool, limit)
+    return replace(request, query=dict(request.query) | form.fields, form=form)
 
 
 async def read_work(
