@@ -185,14 +185,15 @@ class Lake:
         keys = tuple(on or contract.unique_key)
         if not keys:
             raise ContractError(f"{contract.full_name} has no unique key; pass the columns to merge on")
-        matches = [F.col(f"target.{name}").eqNullSafe(F.col(f"source.{name}")) for name in keys]
-        condition = matches[0]
-        for match in matches[1:]:
-            condition = condition & match
-        source = conform(contract, df).alias("source")
-        target = self._target_view(contract)
-        merging = source.mergeInto(target, condition)
-        merging.whenMatched().updateAll().whenNotMatched().insertAll().merge()
+        view = f"merged_{contract.layer}_{contract.name}"
+        conform(contract, df).createOrReplaceTempView(view)
+        condition = " AND ".join(f"target.`{name}` <=> source.`{name}`" for name in keys)
+        # As SQL: over Connect, `mergeInto` a path cannot name the target's columns.
+        self.spark.sql(
+            f"MERGE INTO delta.`{self.path(contract)}` AS target USING {view} AS source ON {condition} "
+            "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+        ).collect()
+        self.spark.catalog.dropTempView(view)
         return self.version(contract)
 
     def delete_staging(self, staged: Staged) -> None:
@@ -209,9 +210,6 @@ class Lake:
 
     def _staging(self, contract: TableContract) -> str:
         return f"{self._settings.lake.url.rstrip('/')}/{STAGING}/{contract.layer}/{contract.name}"
-
-    def _target_view(self, contract: TableContract) -> str:
-        return f"delta.`{self.path(contract)}`"
 
     def _delta(self, contract: TableContract) -> DeltaTable:
         return DeltaTable(_arrow_uri(self.path(contract)), without_files=True)
