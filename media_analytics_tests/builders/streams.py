@@ -4,15 +4,20 @@ Belongs here: a valid `user.raw` record and how to vary it, producing it, readin
 assertions, fixtures.
 """
 
+import functools
+import json
 import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from media_analytics.contracts.clickhouse import create_table_sql
+from media_analytics.contracts.registry import table
 from media_analytics.settings import Settings
 from streaming.codecs.avro import Codec
 from streaming.codecs.framing import header
@@ -32,9 +37,14 @@ class Placed:
     event_id: str
 
 
+@functools.cache
+def _raw_fields() -> tuple[str, ...]:
+    return tuple(field["name"] for field in Codec.from_file("user.raw").schema["fields"])
+
+
 def raw_event(number: int = 1, **fields: Any) -> dict[str, Any]:
     """A live page view by an anonymous reader of `bild`."""
-    event: dict[str, Any] = {field["name"]: None for field in Codec.from_file("user.raw").schema["fields"]}
+    event: dict[str, Any] = dict.fromkeys(_raw_fields())
     event |= {
         "event_id": str(uuid.UUID(int=number)),
         "event_type": "page_view",
@@ -100,7 +110,8 @@ class Raw:
         placed: list[Placed] = []
         for event in events:
             where = partition if partition is not None else uuid.UUID(event["event_id"]).int % 6
-            self.send_bytes(self.header + self.codec.encode(event), where, event["visitor_id"], placed, event["event_id"])
+            value = self.header + self.codec.encode(event)
+            self.send_bytes(value, where, event["visitor_id"], placed, event["event_id"])
         assert self._producer.flush(60) == 0
         self.acknowledged += placed
         return placed
@@ -174,3 +185,45 @@ def topic_id(settings: Settings, topic: str) -> str:
     """Kafka's id of a topic."""
     found = AdminClient(settings.kafka.client_config()).describe_topics(TopicCollection([topic]))
     return str(found[topic].result().topic_id)
+
+
+class Store:
+    """Queries on the serving store as the platform's user."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._http = httpx.Client(
+            base_url=settings.clickhouse.url,
+            trust_env=False,
+            timeout=60,
+            headers={
+                "X-ClickHouse-User": settings.clickhouse.user,
+                "X-ClickHouse-Key": settings.clickhouse.password.get_secret_value(),
+            },
+        )
+
+    def command(self, sql: str) -> None:
+        """Run a statement."""
+        answer = self._http.post("/", content=sql.encode())
+        assert answer.is_success, answer.text
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        """Rows of a query."""
+        answer = self._http.post("/", content=f"{sql} FORMAT JSONEachRow".encode())
+        assert answer.is_success, answer.text
+        return [json.loads(line) for line in answer.text.splitlines()]
+
+    def coordinates(self) -> list[tuple[int, int, str]]:
+        """Partition, offset and event id of every row of realtime.user_events, in order."""
+        found = self.rows(
+            "SELECT source_partition AS p, source_offset AS o, event_id AS e FROM realtime.user_events ORDER BY p, o"
+        )
+        return [(row["p"], int(row["o"]), row["e"]) for row in found]
+
+
+def create_table(settings: Settings) -> None:
+    """An empty realtime.user_events, as its contract says."""
+    contract = table("realtime.user_events")
+    store = Store(settings)
+    store.command("CREATE DATABASE IF NOT EXISTS realtime")
+    store.command("DROP TABLE IF EXISTS realtime.user_events SYNC")
+    store.command(create_table_sql(contract))

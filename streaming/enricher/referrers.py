@@ -68,9 +68,7 @@ class Referrers:
         utm_medium = page.get("utm_medium", "").strip().lower()
         clicked = next((n for key, n in _CLICK_IDS.items() if key in page), None)
         if clicked or utm_medium in _PAID or utm_medium.startswith("paid"):
-            return Origin(
-                "paid", _short(page.get("utm_source") or (site and site.source) or clicked or name), term
-            )
+            return Origin("paid", _short(page.get("utm_source") or clicked or name), term)
         if utm_medium in _EMAIL:
             return Origin("email", _short(page.get("utm_source") or name), term)
         if not referrer:

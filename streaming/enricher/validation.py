@@ -97,8 +97,12 @@ def check(record: Mapping[str, Any], brands: Collection[str], earliest: int) -> 
         if len(properties) > MOST_PROPERTIES:
             raise RuleError("too_many", "properties", f"{len(properties)} entries; at most {MOST_PROPERTIES}")
         for name, value in properties.items():
-            if len(value) > LONGEST_PROPERTY:
-                raise RuleError("too_long", "properties", f"entry {name[:64]!r} has {len(value)} characters")
+            if len(value) > LONGEST_PROPERTY or len(name) > LONGEST_PROPERTY:
+                raise RuleError(
+                    "too_long",
+                    "properties",
+                    f"entry {name[:64]!r}: name or value has more than {LONGEST_PROPERTY} characters",
+                )
 
 
 def _check_envelope(record: Mapping[str, Any], brands: Collection[str]) -> None:

@@ -1,0 +1,115 @@
+"""The rules of `user.raw`: each one, and that they are the contract's."""
+
+import math
+from typing import Any
+
+import pytest
+
+from media_analytics.contracts.rules import UUID
+from media_analytics.contracts.topics.user import UserRaw
+from media_analytics_tests.builders.streams import NOON, raw_event
+from streaming.enricher import validation
+from streaming.enricher.validation import LATEST, RuleError, check
+
+BRANDS = {"bild", "welt"}
+EARLIEST = 946_684_800_000_000
+MINUTE = 60_000_000
+
+
+def test_a_plain_event_passes() -> None:
+    check(raw_event(), BRANDS, EARLIEST)
+
+
+def test_the_widest_event_passes() -> None:
+    check(
+        raw_event(
+            **{
+                name: "x" * most
+                for name, most in validation.LONGEST.items()
+                if name not in ("visitor_id", "ip")
+            },
+            visitor_id="c:" + "x" * 1024,
+            consent=["analytics", "personalisation", "advertising", "ml_training"],
+            position=0,
+            engaged_seconds=60.0,
+            scroll_pct=100.0,
+            video_position_seconds=0.0,
+            http_status=599,
+            bytes_sent=2**62,
+            properties={f"{i:01024}": "v" * 1024 for i in range(64)},
+            origin="import",
+            occurred_at=NOON + 5 * MINUTE,
+            received_at=NOON,
+        ),
+        BRANDS,
+        EARLIEST,
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "field", "change"),
+    [
+        ("invalid_value", "event_id", {"event_id": "1"}),
+        ("invalid_value", "event_id", {"event_id": "00000000-0000-0000-0000-00000000000A"}),
+        ("invalid_value", "event_id", {"event_id": "00000000-0000-0000-0000-000000000001\n"}),
+        ("unknown_value", "event_type", {"event_type": "view"}),
+        ("unknown_value", "brand", {"brand": "spiegel"}),
+        ("unknown_value", "origin", {"origin": "replay"}),
+        ("unknown_value", "consent", {"consent": ["analytics", "everything"]}),
+        ("invalid_value", "visitor_id", {"visitor_id": "x:1"}),
+        ("occurred_at_out_of_range", "occurred_at", {"occurred_at": EARLIEST - 1}),
+        ("occurred_at_out_of_range", "occurred_at", {"occurred_at": LATEST + 1}),
+        (
+            "occurred_at_out_of_range",
+            "occurred_at",
+            {"origin": "import", "occurred_at": NOON + 5 * MINUTE + 1, "received_at": NOON},
+        ),
+        ("out_of_range", "received_at", {"received_at": -1}),
+        ("out_of_range", "received_at", {"received_at": LATEST + 1}),
+        ("too_long", "user_agent", {"user_agent": "x" * 2049}),
+        ("too_long", "page_url", {"page_url": "x" * 8193}),
+        ("out_of_range", "engaged_seconds", {"engaged_seconds": 60.5}),
+        ("out_of_range", "engaged_seconds", {"engaged_seconds": -0.1}),
+        ("out_of_range", "engaged_seconds", {"engaged_seconds": math.nan}),
+        ("out_of_range", "video_position_seconds", {"video_position_seconds": math.inf}),
+        ("out_of_range", "scroll_pct", {"scroll_pct": 100.1}),
+        ("out_of_range", "http_status", {"http_status": 99}),
+        ("out_of_range", "bytes_sent", {"bytes_sent": -1}),
+        ("too_many", "properties", {"properties": {str(i): "" for i in range(65)}}),
+        ("too_long", "properties", {"properties": {"a": "x" * 1025}}),
+        ("too_long", "properties", {"properties": {"a" * 1025: "x"}}),
+    ],
+)
+def test_one_broken_rule(reason: str, field: str, change: dict[str, Any]) -> None:
+    with pytest.raises(RuleError) as raised:
+        check(raw_event(**change), BRANDS, EARLIEST)
+    assert (raised.value.reason, raised.value.field) == (reason, field)
+
+
+def test_a_live_event_of_the_future_is_corrected_later_and_no_letter() -> None:
+    check(raw_event(occurred_at=NOON + 999 * MINUTE, received_at=NOON), BRANDS, EARLIEST)
+
+
+def test_the_rules_are_the_contracts() -> None:
+    """A limit changed in the contract alone would let rows through that every audit then refuses."""
+    columns = UserRaw.to_schema().columns
+    lengths, ranges, choices = {}, {}, {}
+    for name, column in columns.items():
+        least, most = None, None
+        for rule in column.checks:
+            facts = rule.statistics
+            if "max_value" in facts and rule.name == "str_length":
+                lengths[name] = facts["max_value"]
+            elif "allowed_values" in facts:
+                choices[name] = set(facts["allowed_values"])
+            elif "min_value" in facts and "max_value" not in facts:
+                least = facts["min_value"]
+            elif "max_value" in facts:
+                most = facts["max_value"]
+        if least is not None and not str(column.dtype).startswith("timestamp"):
+            ranges[name] = (least, math.inf if most is None else most)
+    assert lengths == dict(validation.LONGEST)
+    assert ranges == dict(validation.RANGES)
+    assert choices["event_type"] == validation.EVENT_TYPES
+    assert choices["origin"] == validation.ORIGINS
+    assert UUID.strip("^$") == validation.UUID.pattern
