@@ -33,6 +33,7 @@ def local_session(
     jars: str | None = None,
     memory: str = "768m",
     cores: int = 2,
+    jvm_options: str = "",
     extra: Mapping[str, str] | None = None,
 ) -> SparkSession:
     """A classic session whose JVM is a child of this process and ends with it.
@@ -43,6 +44,7 @@ def local_session(
         jars: folder with Delta, Kafka source and Avro; None when they are on Spark's class path already.
         memory: heap of the JVM, as Java writes it.
         cores: threads that tasks run on.
+        jvm_options: further options of the JVM.
         extra: further configuration, which wins.
     """
     scratch.mkdir(parents=True, exist_ok=True)
@@ -50,7 +52,7 @@ def local_session(
         "spark.driver.memory": memory,
         "spark.local.dir": str(scratch),
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
-        "spark.driver.extraJavaOptions": f"{_JVM} -Dderby.system.home={scratch}",
+        "spark.driver.extraJavaOptions": f"{_JVM} -Dderby.system.home={scratch} {jvm_options}",
     }
     if jars:
         configuration["spark.driver.extraClassPath"] = f"{jars}/*"

@@ -35,7 +35,7 @@ def connect(settings: Settings) -> SparkSession:
     """
     try:
         session = SparkSession.builder.remote(settings.spark.connection_string()).create()
-        session.client.set_retry_policies([DefaultPolicy(max_retries=RETRIES)])  # type: ignore[attr-defined]
+        session.client.set_retry_policies([DefaultPolicy(max_retries=RETRIES)])
         for name, value in SESSION_CONF.items():
             session.conf.set(name, value)
     except PySparkException as error:

@@ -1,0 +1,76 @@
+"""`python -m spark_jobs.jobs.user_events_stream`: the stream that fills bronze.user_events.
+
+Belongs here: the command line, settings from the environment, the session. Does not belong here: what
+the stream does (`spark_jobs.user_events`). With `--go-on-at OFFSETS` (JSON, partition to offset) it
+commits a start chosen by a person and ends; the errors of a refused start name this as their fix.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from pyspark.sql import SparkSession
+
+from media_analytics.settings import Settings, load_settings
+from spark_jobs.session import JARS_VARIABLE, local_session
+from spark_jobs.user_events.stream import NAME, UserEventsStream
+from streaming.runtime import effects
+from streaming.runtime.health import Health
+from streaming.runtime.main import Process, run
+from streaming.runtime.stop import StopSignal
+
+# A broken datum can claim a length of gigabytes; Avro then refuses it instead of filling the heap.
+_AVRO_LIMITS = (
+    "-Dorg.apache.avro.limits.string.maxLength=16777216 -Dorg.apache.avro.limits.bytes.maxLength=16777216 "
+    "-Dorg.apache.avro.limits.collectionItems.maxLength=65536"
+)
+
+
+def process(
+    jars: str | None, go_on_at: dict[int, int] | None = None, hook: effects.Hook = effects.nothing
+) -> Process:
+    """What runs under `streaming.runtime.main`. `jars` is the folder of Spark's extra jars."""
+
+    def stream(settings: Settings, health: Health, stop: StopSignal) -> None:
+        health.report("waiting", "starting Spark")
+        session = _session(settings, jars)
+        try:
+            made = UserEventsStream(settings, session, health, stop, hook)
+            if go_on_at is None:
+                made.run()
+            else:
+                made.go_on_at(go_on_at)
+        finally:
+            session.stop()
+
+    return stream
+
+
+def _session(settings: Settings, jars: str | None) -> SparkSession:
+    session = local_session(
+        "media-analytics user events",
+        settings.home / "run" / "stream-scratch",
+        jars=jars,
+        memory=settings.stream.driver_memory,
+        cores=settings.spark.cores,
+        jvm_options=_AVRO_LIMITS,
+        # Two progress records are enough for health; the default keeps a hundred.
+        extra={"spark.sql.streaming.numRecentProgressUpdates": "2"},
+    )
+    session.sparkContext.setLogLevel("WARN")
+    return session
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parse the arguments and run; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m spark_jobs.jobs.user_events_stream")
+    parser.add_argument("--go-on-at", metavar="OFFSETS", help='JSON, partition to offset: {"0": 17}')
+    given = parser.parse_args(arguments)
+    offsets = {int(p): int(o) for p, o in json.loads(given.go_on_at).items()} if given.go_on_at else None
+    return run(NAME, load_settings, os.environ, process(os.environ.get(JARS_VARIABLE), offsets))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""The parts of the stream that fills bronze.user_events: positions, decoding, writing, maintenance."""

@@ -1,0 +1,90 @@
+"""The topic that the stream reads.
+
+Belongs here: options of Spark's Kafka source, identity and bounds of the topic. Does not belong here:
+where to start (`positions`).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
+
+from media_analytics.errors import ServiceError
+from media_analytics.settings import Kafka
+from streaming.runtime import clients
+
+TOPIC = "user.latest"
+FIRST_TOPIC = "user.raw"
+TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as it is now: its id, and per partition the first offset still there and the committed end."""
+
+    name: str
+    topic_id: str
+    low: Mapping[int, int]
+    high: Mapping[int, int]
+
+
+def describe(kafka: Kafka, name: str, errors: clients.Errors) -> Topic:
+    """Ask Kafka.
+
+    Raises:
+        ServiceError: Kafka does not answer, or the topic does not exist.
+    """
+    admin = clients.admin(kafka, errors)
+    try:
+        asked = admin.describe_topics(TopicCollection([name]), request_timeout=TIMEOUT_SECONDS)
+        found = asked[name].result()
+        if not found.partitions:
+            raise ServiceError(f"topic {name} does not exist; run `media-analytics contracts apply`")
+        count = len(found.partitions)
+        low = _offsets(admin, name, count, OffsetSpec.earliest())
+        high = _offsets(admin, name, count, OffsetSpec.latest())
+    except KafkaException as error:
+        errors.check()
+        raise ServiceError(
+            f"Kafka at {kafka.bootstrap_servers} does not answer for topic {name}: {error.args[0].str()}"
+        ) from error
+    return Topic(name, str(found.topic_id), low, high)
+
+
+def _offsets(admin: AdminClient, name: str, count: int, spec: OffsetSpec) -> dict[int, int]:
+    asked = {TopicPartition(name, p): spec for p in range(count)}
+    answers = admin.list_offsets(
+        asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT_SECONDS
+    )
+    return {where.partition: int(answer.result().offset) for where, answer in answers.items()}
+
+
+def options(kafka: Kafka, topic: str = TOPIC) -> dict[str, str]:
+    """What every read of the topic sets: committed records only, and an error instead of a silent gap."""
+    found = {
+        "kafka.bootstrap.servers": kafka.bootstrap_servers,
+        "kafka.isolation.level": "read_committed",
+        "kafka.allow.auto.create.topics": "false",
+        "subscribe": topic,
+        "failOnDataLoss": "true",
+    }
+    if kafka.security_protocol == "SASL_SSL":
+        password = kafka.sasl_password.get_secret_value() if kafka.sasl_password else ""
+        found |= {
+            "kafka.security.protocol": "SASL_SSL",
+            "kafka.sasl.mechanism": kafka.sasl_mechanism,
+            "kafka.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required "
+            f"username={json.dumps(kafka.sasl_username)} password={json.dumps(password)};",
+        }
+        if kafka.ssl_ca_location is not None:
+            found["kafka.ssl.truststore.type"] = "PEM"
+            found["kafka.ssl.truststore.location"] = str(kafka.ssl_ca_location)
+    return found
+
+
+def offsets_json(topic: str, offsets: Mapping[int, int]) -> str:
+    """Offsets as Spark's options take them."""
+    return json.dumps({topic: {str(p): o for p, o in sorted(offsets.items())}})
