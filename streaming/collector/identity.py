@@ -32,7 +32,7 @@ def item_id(item: dict[str, Any], brand: str) -> str:
     try:
         canonical = rfc8785.dumps({**item, "brand": brand})
     except ValueError as error:
-        raise Rejection("invalid_number", None, f"the item has no canonical form: {error}") from None
+        raise Rejection("invalid_number", "item", f"the item has no canonical form: {error}") from None
     return derived_id(canonical.decode())
 
 

@@ -25,6 +25,15 @@ _ENVELOPE = frozenset(
 )
 _CLICK_TYPES = {"click": "click", "view": "page_view", "purchase": "purchase"}
 
+# field of the record -> where a click has it
+_CLICK_FIELDS = {
+    "page_url": "event.page",
+    **{
+        name: f"event.{name}"
+        for name in ("user_agent", "ip", "customer_id", "query", "product", "referrer", "position")
+    },
+}
+
 _Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _TYPES: dict[str, Any] = {
@@ -162,6 +171,14 @@ class Mapper:
             Rejection: with the field and the rule.
         """
         item: _Click = _decoded(self._click, raw)
+        try:
+            return self._click_record(item, context)
+        except Rejection as rejection:
+            # The client knows its own names only.
+            name = _CLICK_FIELDS.get(rejection.field or "", rejection.field)
+            raise Rejection(rejection.code, name, rejection.message, rejection.kind) from None
+
+    def _click_record(self, item: _Click, context: Context) -> dict[str, Any]:
         event = item.event
         event_type = _CLICK_TYPES.get(item.type)
         if event_type is None:
@@ -260,8 +277,8 @@ def _decoded(decoder: "msgspec.json.Decoder[Any]", raw: msgspec.Raw) -> Any:
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
-        raise explained(error) from None
+        raise explained(error, "item") from None
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Rejection("malformed_json", None, f"the item is not JSON: {error}", "shape") from None
+        raise Rejection("malformed_json", "item", f"the item is not JSON: {error}", "shape") from None
     except UnicodeDecodeError as error:
-        raise Rejection("invalid_utf8", None, f"the item is not UTF-8: {error.reason}", "shape") from None
+        raise Rejection("invalid_utf8", "item", f"the item is not UTF-8: {error.reason}", "shape") from None

@@ -51,7 +51,7 @@ def batch(body: bytes, limit: int) -> LogBatch:
     try:
         found = _decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise explained(error) from None
+        raise explained(error, "body") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise malformed(error) from None
     if not found.lines:

@@ -22,13 +22,14 @@ def malformed(error: Exception) -> Rejection:
     return Rejection("malformed_json", "body", f"the body is not JSON: {reason}", "shape")
 
 
-def explained(error: msgspec.ValidationError) -> Rejection:
-    """The refusal of JSON with a missing or unknown field, or a value of another type."""
+def explained(error: msgspec.ValidationError, whole: str) -> Rejection:
+    """The refusal of JSON with a missing or unknown field, or a value of another type; `whole` names the root."""
     message = str(error)
     place = _PLACE.search(message)
-    field = place.group(1) if place else ""
+    # The decoder writes `[...]` for any value of a map.
+    field = place.group(1).removesuffix("[...]") if place else ""
     for pattern, code in ((_UNKNOWN, "unknown_field"), (_MISSING, "missing_field")):
         if match := pattern.search(message):
             path = f"{field}.{match.group(1)}" if field else match.group(1)
             return Rejection(code, path, message, "shape")
-    return Rejection("wrong_type", field or None, message, "shape")
+    return Rejection("wrong_type", field or whole, message, "shape")
