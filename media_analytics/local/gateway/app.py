@@ -12,7 +12,7 @@ from media_analytics.local.gateway import auth, compression
 from media_analytics.local.gateway.chdb_connection import ChdbConnection
 from media_analytics.local.gateway.config import GatewayConfig
 from media_analytics.local.gateway.errors import ClickHouseError
-from media_analytics.local.gateway.handler import answer
+from media_analytics.local.gateway.handler import Exchange, answer
 from media_analytics.local.gateway.pool import UserPool
 from media_analytics.local.gateway.reply import BUFFER_BYTES, Reply, Send
 from media_analytics.local.gateway.request import Request, parse_query, read_work, with_form
@@ -111,7 +111,7 @@ class Gateway:
             work = await read_work(request, body, self._spool, limit)
             gone = asyncio.ensure_future(_disconnected(receive))
             try:
-                await answer(request, work, self._pools[user.name], reply, gone)
+                await answer(Exchange(request, work, self._pools[user.name], reply, gone))
             finally:
                 gone.cancel()
                 work.close()

@@ -6,7 +6,8 @@ here: HTTP, users, pools. A connection is used by one thread at a time; `kill` i
 
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -59,25 +60,46 @@ class ChdbConnection:
         Raises:
             ClickHouseError: chDB refused or failed; a killed statement is code 394.
         """
+        with self._running():
+            try:
+                result = self._native.query(sql, output_format, params=dict(params or {}))
+            except RuntimeError as error:
+                raise from_chdb(str(error)) from None
+        return _outcome(result)
+
+    def stream(self, sql: bytes, output_format: str, params: Mapping[str, str]) -> Iterator[Outcome]:
+        """Run a SELECT and give its result block by block; chDB waits while the caller does.
+
+        Raises:
+            ClickHouseError: as `run`, also in the middle.
+        """
+        with self._running():
+            try:
+                stream = self._native.send_query(sql, output_format, params=dict(params))
+                try:
+                    while True:
+                        block = self._native.streaming_fetch_result(stream)
+                        if block is None:
+                            return
+                        yield _outcome(block)
+                        # The last block has no rows, but may hold totals or extremes.
+                        if block.rows_read() == 0:
+                            return
+                finally:
+                    self._native.streaming_cancel_query(stream)
+            except RuntimeError as error:
+                raise from_chdb(str(error)) from None
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
         with self._guard:
             self._thread = threading.get_native_id()
         try:
-            result = self._native.query(sql, output_format, params=dict(params or {}))
-        except RuntimeError as error:
-            raise from_chdb(str(error)) from None
+            yield
         finally:
             # A kill in progress holds the guard, so it can never reach this thread's next statement.
             with self._guard:
                 self._thread = None
-        return Outcome(
-            data=result.bytes(),
-            read_rows=result.storage_rows_read(),
-            read_bytes=result.storage_bytes_read(),
-            written_rows=result.rows_written(),
-            written_bytes=result.bytes_written(),
-            result_rows=result.rows_read(),
-            elapsed_seconds=result.elapsed(),
-        )
 
     def kill(self, through: Self) -> bool:
         """Cancel the running statement by a KILL QUERY on another connection. False when nothing runs any more."""
@@ -115,6 +137,18 @@ class ChdbConnection:
     def close(self) -> None:
         """Close it; temporary tables and settings are gone."""
         self._native.close()
+
+
+def _outcome(result: Any) -> Outcome:
+    return Outcome(
+        data=result.bytes(),
+        read_rows=result.storage_rows_read(),
+        read_bytes=result.storage_bytes_read(),
+        written_rows=result.rows_written(),
+        written_bytes=result.bytes_written(),
+        result_rows=result.rows_read(),
+        elapsed_seconds=result.elapsed(),
+    )
 
 
 def quoted(text: str) -> str:

@@ -1,18 +1,19 @@
 """One statement from request to answer.
 
-Belongs here: the order of things: session, connection, what chDB says the statement is, running it, streaming its
-result, cancelling it when the client leaves. Does not belong here: HTTP routes (`app.py`), how chDB is called.
+Belongs here: the order of things: session, connection, what chDB says the statement is, running it, cancelling it
+when the client leaves. Does not belong here: HTTP routes (`app.py`), how chDB is called, how results flow.
 """
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from media_analytics.local.gateway import reader, statement
+from media_analytics.local.gateway import reader, results, statement
 from media_analytics.local.gateway.chdb_connection import ChdbConnection, Kind, Outcome, identifier
 from media_analytics.local.gateway.errors import ClickHouseError
 from media_analytics.local.gateway.multipart import create_table
-from media_analytics.local.gateway.pipes import ResultPipe
+from media_analytics.local.gateway.pipes import Source
 from media_analytics.local.gateway.pool import Lease, Session, UserPool
 from media_analytics.local.gateway.reply import BUFFER_SECONDS, Reply, content_type
 from media_analytics.local.gateway.request import Request, Work
@@ -21,47 +22,47 @@ _SELECTING = frozenset({b"SELECT", b"WITH", b"FROM"})
 T = TypeVar("T")
 
 
-async def answer(
-    request: Request, work: Work, pool: UserPool, reply: Reply, gone: "asyncio.Future[object]"
-) -> None:
-    """Run `work` and write its answer, all but its end: connection and session are free before the client hears
-    of it. `gone` is done when the client has left.
+@dataclass(frozen=True)
+class Exchange:
+    """A request with its statement, who asks, where the answer goes, and a future that is done when the client left."""
+
+    request: Request
+    work: Work
+    pool: UserPool
+    reply: Reply
+    gone: "asyncio.Future[Any]"
+
+
+async def answer(exchange: Exchange) -> None:
+    """Run the statement and write its answer, all but the end: session and connection are free before that.
 
     Raises:
         ClickHouseError: the statement was refused or failed.
     """
+    request, sessions = exchange.request, exchange.pool.sessions
     session_id = request.query.get("session_id") or None
     if session_id is None:
-        await _answer(request, work, pool, reply, gone, None)
+        await _answer(exchange, None)
         return
-    session = pool.sessions.enter(
-        session_id, request.query.get("session_timeout"), request.flag("session_check")
-    )
+    session = sessions.enter(session_id, request.query.get("session_timeout"), request.flag("session_check"))
     try:
-        await _answer(request, work, pool, reply, gone, session)
+        await _answer(exchange, session)
     finally:
-        pool.sessions.leave(session_id, close=request.flag("close_session"))
+        sessions.leave(session_id, close=request.flag("close_session"))
 
 
-async def _answer(
-    request: Request,
-    work: Work,
-    pool: UserPool,
-    reply: Reply,
-    gone: "asyncio.Future[object]",
-    session: Session | None,
-) -> None:
+async def _answer(exchange: Exchange, session: Session | None) -> None:
+    request, work, pool = exchange.request, exchange.work, exchange.pool
     lease = await _in_thread(pool, lambda: pool.open(session, request.database, request.settings))
     try:
         kind = await _in_thread(pool, lambda: _judge(pool, lease, work))
         if request.form.tables:
             await _in_thread(pool, lambda: _create_tables(lease, request))
-        verb = statement.verb(work.sql)
         is_reading = kind.query_class == "READ_ONLY"
-        if is_reading and verb in _SELECTING:
-            await _select(request, work, pool, reply, gone, lease)
+        if is_reading and statement.verb(work.sql) in _SELECTING:
+            await _select(exchange, lease)
         else:
-            await _other(request, work, pool, reply, gone, lease, is_reading)
+            await _other(exchange, lease, is_reading)
     finally:
         await asyncio.shield(_in_thread(pool, lambda: pool.release(lease)))
 
@@ -85,60 +86,45 @@ def _create_tables(lease: Lease, request: Request) -> None:
         lease.undo.append(f"DROP TEMPORARY TABLE {identifier(table.name)}".encode())
 
 
-async def _select(
-    request: Request, work: Work, pool: UserPool, reply: Reply, gone: "asyncio.Future[object]", lease: Lease
-) -> None:
-    """Stream a result: chDB writes it into a pipe, in any format, and waits when the client is slow."""
-    pipe = ResultPipe()
-    sql, name = statement.with_target(work.sql, pipe.path, request.default_format)
+async def _select(exchange: Exchange, lease: Lease) -> None:
+    """Stream a result; chDB waits when the client is slow."""
+    request, reply = exchange.request, exchange.reply
+    is_pinned = lease.session is not None and lease.session.connection is not None
+    name, source, run = results.prepare(
+        lease.connection, exchange.work.sql, request.default_format, request.params, is_pinned
+    )
     _describe(reply, name)
-
-    def run() -> Outcome:
-        try:
-            return lease.connection.run(sql, name, request.params)
-        finally:
-            pipe.close_write()
-
-    job = asyncio.get_running_loop().run_in_executor(pool.threads, run)
-    pump = asyncio.ensure_future(_pump(pipe, reply))
+    job = _start(exchange.pool, run)
+    pump = asyncio.ensure_future(_pump(source, reply))
     try:
-        await asyncio.wait({pump, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({pump, exchange.gone}, return_when=asyncio.FIRST_COMPLETED)
         if not pump.done():
             raise ClickHouseError(394, "QUERY_WAS_CANCELLED", "The client has left.")
         _summarise(reply, await job)
     finally:
         pump.cancel()
         await asyncio.wait({pump})
-        pipe.close_read()
-        await _stop(pool, lease.connection, job)
+        source.close_read()
+        await _stop(exchange.pool, lease.connection, job)
 
 
-async def _pump(pipe: ResultPipe, reply: Reply) -> None:
-    while (data := await pipe.read(BUFFER_SECONDS)) != b"":
+async def _pump(source: Source, reply: Reply) -> None:
+    while (data := await source.read(BUFFER_SECONDS)) != b"":
         if data is None:
             await reply.flush_due()
         else:
             await reply.write(data)
 
 
-async def _other(
-    request: Request,
-    work: Work,
-    pool: UserPool,
-    reply: Reply,
-    gone: "asyncio.Future[object]",
-    lease: Lease,
-    is_reading: bool,
-) -> None:
+async def _other(exchange: Exchange, lease: Lease, is_reading: bool) -> None:
     """Everything whose answer is small: DDL, inserts, SHOW, SET."""
+    request, work, reply = exchange.request, exchange.work, exchange.reply
     sql = work.sql
     if work.insert is not None and work.data is not None:
         sql = statement.with_source(work.sql, work.insert, work.data.path)
-    job = asyncio.get_running_loop().run_in_executor(
-        pool.threads, lambda: lease.connection.run(sql, request.default_format, request.params)
-    )
+    job = _start(exchange.pool, lambda: lease.connection.run(sql, request.default_format, request.params))
     try:
-        await asyncio.wait({job, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({job, exchange.gone}, return_when=asyncio.FIRST_COMPLETED)
         if not job.done():
             raise ClickHouseError(394, "QUERY_WAS_CANCELLED", "The client has left.")
         outcome = await job
@@ -147,7 +133,11 @@ async def _other(
             _describe(reply, statement.output_format(work.sql)[0] or request.default_format)
         await reply.write(outcome.data)
     finally:
-        await _stop(pool, lease.connection, job)
+        await _stop(exchange.pool, lease.connection, job)
+
+
+def _start(pool: UserPool, run: Callable[[], Outcome]) -> "asyncio.Future[Outcome]":
+    return asyncio.get_running_loop().run_in_executor(pool.threads, run)
 
 
 async def _stop(pool: UserPool, connection: ChdbConnection, job: "asyncio.Future[Outcome]") -> None:
@@ -178,4 +168,5 @@ def _summarise(reply: Reply, outcome: Outcome) -> None:
 
 
 async def _in_thread(pool: UserPool, work: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(pool.threads, work)
+    """Short calls of chDB, beside the threads that run statements."""
+    return await asyncio.get_running_loop().run_in_executor(pool.desk, work)

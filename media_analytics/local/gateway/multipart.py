@@ -100,7 +100,9 @@ def own_arguments(tables: list[ExternalTable]) -> frozenset[str]:
 
 def _split(types: str) -> list[str]:
     """Split a list of types at its outer commas: `UInt8, Decimal(9, 2)` has two."""
-    return [part.strip() for part in re.findall(r"(?:[^,(]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))+", types)]
+    return [
+        part.strip() for part in re.findall(r"(?:[^,(]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))+", types)
+    ]
 
 
 class _Reader:

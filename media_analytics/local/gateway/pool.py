@@ -109,11 +109,13 @@ class Sessions:
 
 
 class UserPool:
-    """One user's threads, connections and sessions. `open` and `release` run in its threads."""
+    """One user's threads, connections and sessions. `open` and `release` run in its `desk`."""
 
     def __init__(self, config: GatewayConfig, user: User) -> None:
         self.user = user
+        # Statements run in `threads`; more wait. What prepares and ends them is short and has threads of its own.
         self.threads = ThreadPoolExecutor(user.concurrency, thread_name_prefix=f"chdb-{user.name}")
+        self.desk = ThreadPoolExecutor(4, thread_name_prefix=f"desk-{user.name}")
         self.sessions = Sessions(config.max_sessions)
         self._data = str(config.data)
         self._lock = threading.Lock()
@@ -165,6 +167,7 @@ class UserPool:
     def close(self) -> None:
         """End sessions and connections. Running statements must have ended."""
         self.threads.shutdown(wait=True)
+        self.desk.shutdown(wait=True)
         self.sessions.close()
         while self._spare:
             self._spare.pop().close()
