@@ -53,7 +53,7 @@ def collect(home: Home, services: Iterable[Service] = SERVICES) -> list[ServiceS
     external = external_services(home.ports, settings)
 
     def one(service: Service) -> ServiceStatus:
-        if service.name in external and service.external_variable:
+        if service.name in external and service.name not in programs and service.external_variable:
             url = settings[service.external_variable]
             return ServiceStatus(service.name, "external", None, None, url, None, None, 0)
         return _embedded(home, service, programs.get(service.name))
