@@ -24,7 +24,6 @@ _COMMANDS: tuple[tuple[str, str | None], ...] = (
     ("run", None),
     ("ingest", "ingest"),
     ("simulate", None),
-    ("trace", None),
     ("contracts", "contracts"),
 )
 

@@ -4,17 +4,20 @@ Belongs here: the queries of the summary that `media-analytics run` prints and `
 belong here: sending input, waiting, running assets.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import clickhouse_connect
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 from pyspark.sql import SparkSession
 
-from media_analytics.errors import ServiceError
+from media_analytics.resources.kafka import KafkaLog
 from media_analytics.resources.spark import connect
 from media_analytics.settings import Settings
+
+# Partition -> first offset and the offset after the last one.
+Ranges = Mapping[int, tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Stores:
     def __init__(self, settings: Settings) -> None:
         """Connect to ClickHouse and Spark; Kafka connects when asked."""
         self._settings = settings
+        self._kafka = KafkaLog(settings)
         self.spark: SparkSession = connect(settings)
         self.clickhouse = clickhouse_connect.get_client(
             dsn=settings.clickhouse.url,
@@ -45,67 +49,54 @@ class Stores:
         """The table as Spark SQL names it."""
         return f"delta.`{self._settings.lake.table_path(layer, name)}`"
 
+    def topic_ends(self, topic: str) -> dict[int, int]:
+        """End offset of each partition."""
+        return self._kafka.end_offsets(topic)
+
     def topic_offsets(self, topic: str) -> int:
         """Offsets the topic holds: the sum of end minus first over its partitions."""
-        consumer = self._consumer()
-        try:
-            return sum(
-                high - low
-                for low, high in (
-                    consumer.get_watermark_offsets(p, timeout=10) for p in self._partitions(consumer, topic)
-                )
-            )
-        finally:
-            consumer.close()
+        return sum(self._kafka.end_offsets(topic).values()) - sum(self._kafka.first_offsets(topic).values())
 
     def readable_records(self, topic: str) -> int:
         """Records a read_committed consumer can read; transactions leave gaps in the offsets."""
-        consumer = self._consumer()
-        try:
-            parts = self._partitions(consumer, topic)
-            nonempty = [p for p in parts if _width(consumer, p) > 0]
-            consumer.assign([TopicPartition(topic, p.partition, OFFSET_BEGINNING) for p in nonempty])
-            pending = {p.partition for p in nonempty}
-            count = 0
-            while pending:
-                messages = consumer.consume(10_000, timeout=10)
-                if not messages:
-                    raise ServiceError(
-                        f"topic {topic} did not deliver within 10 s; see `media-analytics logs kafka`"
-                    )
-                for message in messages:
-                    error = message.error()
-                    if error is None:
-                        count += 1
-                    elif error.code() == KafkaError._PARTITION_EOF:
-                        pending.discard(message.partition())
-                    else:
-                        raise ServiceError(f"topic {topic} cannot be read: {error}")
-            return count
-        finally:
-            consumer.close()
+        return self._kafka.count(topic)
 
-    def _consumer(self) -> Consumer:
-        return Consumer(
-            self._settings.kafka.client_config()
-            | {
-                "group.id": "media-analytics-summary",
-                "enable.auto.commit": False,
-                "auto.offset.reset": "error",
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-            }
+    def realtime_coordinates(self, ranges: Ranges) -> int:
+        """Distinct coordinates of `user.raw` within the ranges that ClickHouse holds."""
+        return int(
+            self.clickhouse.query(
+                "SELECT uniqExact(source_partition, source_offset) FROM realtime.user_events "
+                f"WHERE {_within(ranges)}"
+            ).result_rows[0][0]
         )
 
-    @staticmethod
-    def _partitions(consumer: Consumer, topic: str) -> list[TopicPartition]:
-        metadata = consumer.list_topics(topic, timeout=10).topics[topic]
-        return [TopicPartition(topic, p) for p in sorted(metadata.partitions)]
+    def lake_coordinates(self, ranges: Ranges) -> int:
+        """Distinct coordinates of `user.raw` within the ranges that bronze holds."""
+        row = self.spark.sql(
+            "SELECT count(DISTINCT source_partition, source_offset) "
+            f"FROM {self.lake('bronze', 'user_events')} WHERE {_within(ranges)}"
+        ).collect()[0]
+        return int(row[0])
+
+    def dead_letter_coordinates(self, ranges: Ranges, since: datetime) -> dict[str, int]:
+        """Coordinates within the ranges that never reach a store, because a stage before it made a dead letter."""
+        letters: dict[str, set[tuple[int, int]]] = {"enricher": set(), "realtime": set(), "lake": set()}
+        for record in self._kafka.records("dead_letters", since):
+            partition, offset = record["source_partition"], record["source_offset"]
+            if record["source_topic"] == "user.raw" and record["stage"] in letters and partition in ranges:
+                first, end = ranges[partition]
+                if first <= offset < end:
+                    letters[record["stage"]].add((partition, offset))
+        return {store: len(letters["enricher"] | letters[store]) for store in ("realtime", "lake")}
 
 
-def _width(consumer: Consumer, partition: TopicPartition) -> int:
-    low, high = consumer.get_watermark_offsets(partition, timeout=10)
-    return int(high - low)
+def _within(ranges: Ranges) -> str:
+    """SQL condition, the same in both dialects."""
+    parts = (
+        f"(source_partition = {p} AND source_offset >= {first} AND source_offset < {end})"
+        for p, (first, end) in sorted(ranges.items())
+    )
+    return f"source_topic = 'user.raw' AND ({' OR '.join(parts)})"
 
 
 def figures(stores: Stores) -> Iterator[Figure]:
