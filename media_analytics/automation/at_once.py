@@ -1,0 +1,169 @@
+"""Bring everything that arrived up to date now, without waiting for the debounce.
+
+Belongs here: which dates are due according to the tables, few runs for them, the wait for the last minute. Does not
+belong here: the runs' work, printing (`commands/`).
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+
+from media_analytics.automation.jobs import COMPLETENESS, EXTERNAL_CONTRACTS, READER_TABLES
+from media_analytics.automation.proofs import ONLY_NEW
+from media_analytics.contracts.model import TableContract
+from media_analytics.contracts.registry import table, topic
+from media_analytics.partitions import PARTITIONS_PER_RUN, Partitions, contiguous
+from media_analytics.resources.dagster_api import PARTITION, RANGE_END, RANGE_START, DagsterApi, Run
+from media_analytics.resources.delta_log import LARGEST_TAIL, DeltaLog
+from media_analytics.resources.kafka import KafkaLog
+from media_analytics.settings import Settings
+
+EVENT_DATES = table("ops.user_events_dates")
+SESSION_DATES = table("ops.session_dates")
+COMPLETE = table("ops.completeness")
+RAW = topic("user.raw")
+RUN_TIMEOUT_SECONDS = 1800.0
+# Dates this close are one run: computing an empty day is cheaper than launching a run.
+LARGEST_GAP_DAYS = 14
+SETTLE_POLL_SECONDS = 1.0
+# A judgement that finds stores still behind is asked for again after this long.
+RETRY_SECONDS = 10.0
+Progress = Callable[[str], None]
+
+
+@dataclass
+class Outcome:
+    """What was done: dates that were due, runs by job, seconds spent waiting for the last minute to close."""
+
+    dates: tuple[date, ...] = ()
+    runs: list[tuple[str, Run]] = field(default_factory=list)
+    waited_seconds: float = 0.0
+
+
+def bring_up_to_date(settings: Settings, progress: Progress, run_timeout: float = RUN_TIMEOUT_SECONDS) -> Outcome:
+    """Compute what is due, then prove completeness once the last minute is closed. Does nothing when nothing is new.
+
+    Raises:
+        ServiceError: a run failed (the message names the reason), or a service does not answer.
+    """
+    api, outcome = DagsterApi(settings), Outcome(due_dates(settings))
+    for first, last in ranges(settings, outcome.dates):
+        progress(f"computing {first} to {last}")
+        tags = {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
+        _run(api, outcome, READER_TABLES, tags, progress, run_timeout)
+    if close_and_check(settings, progress, api, outcome, run_timeout):
+        progress("auditing tables and topics that streams write")
+        _run(api, outcome, EXTERNAL_CONTRACTS, {}, progress, run_timeout)
+    return outcome
+
+
+def close_and_check(
+    settings: Settings,
+    progress: Progress,
+    api: DagsterApi | None = None,
+    outcome: Outcome | None = None,
+    run_timeout: float = RUN_TIMEOUT_SECONDS,
+) -> bool:
+    """Wait until the minute of the newest record is closed, then judge all minutes; False when all were judged."""
+    api, outcome = api or DagsterApi(settings), outcome or Outcome()
+    kafka = KafkaLog(settings)
+    judged_any = False
+    began = time.monotonic()
+    while kafka.end_offsets(RAW.name) != judged_offsets(settings, kafka):
+        if judged_any:
+            progress("a store has not committed the last minute yet")
+            time.sleep(RETRY_SECONDS)
+        _wait_until_settled(kafka, outcome, progress)
+        progress("judging completeness")
+        today = datetime.now(UTC).date().isoformat()
+        _run(api, outcome, COMPLETENESS, {PARTITION: today}, progress, run_timeout, ONLY_NEW)
+        judged_any = True
+        if time.monotonic() - began > run_timeout:
+            break
+    return judged_any
+
+
+def due_dates(settings: Settings) -> tuple[date, ...]:
+    """Event dates with batches newer than what silver.events was published at, read from the tables alone."""
+    recorded = _recorded_versions(settings)
+    log = DeltaLog(settings)
+    table_now = log.snapshot(EVENT_DATES)
+    known = {date.fromisoformat(day) for day in table_now.changed}
+    new = known - set(recorded)
+    if recorded:
+        oldest = max(min(recorded.values()), table_now.version - LARGEST_TAIL)
+        changed = log.tail(EVENT_DATES, oldest).changed
+        new |= {d for d in known & set(recorded) if changed.get(d.isoformat(), -1) > recorded[d]}
+    return tuple(sorted(new))
+
+
+def ranges(settings: Settings, dates: Sequence[date]) -> list[tuple[date, date]]:
+    """Unbroken ranges that hold the dates and every session date they touch, each small enough for one run."""
+    existing = Partitions.of(settings).existing_days
+    wide = existing({d + timedelta(days=n) for d in dates for n in (-1, 0, 1, 2)}, datetime.now(UTC))
+    found: list[tuple[date, date]] = []
+    for first, last in contiguous(wide, LARGEST_GAP_DAYS):
+        while (last - first).days >= PARTITIONS_PER_RUN:
+            found.append((first, first + timedelta(days=PARTITIONS_PER_RUN - 1)))
+            first += timedelta(days=PARTITIONS_PER_RUN)
+        found.append((first, last))
+    return found
+
+
+def judged_offsets(settings: Settings, kafka: KafkaLog) -> dict[int, int]:
+    """Per partition of the raw topic, the offset after the newest judged one; what retention removed counts as judged."""
+    rows = _open(settings, COMPLETE).to_pyarrow_dataset()
+    state = kafka.topic(RAW.name)
+    mine = (pc.field("topic") == RAW.name) & (pc.field("topic_id") == state.topic_id)
+    recent = pc.field("date") >= datetime.now(UTC).date() - timedelta(days=8)
+    newest = rows.to_table(["partition", "last_offset"], filter=mine & recent)
+    first = kafka.first_offsets(RAW.name)
+    for partition, offset in zip(newest["partition"].to_pylist(), newest["last_offset"].to_pylist(), strict=True):
+        first[partition] = max(first[partition], offset + 1)
+    return first
+
+
+def _recorded_versions(settings: Settings) -> dict[date, int]:
+    rows = _open(settings, SESSION_DATES).to_pyarrow_dataset().to_table(["event_date", "dates_version"])
+    newest = rows.group_by("event_date").aggregate([("dates_version", "max")])
+    return dict(zip(newest["event_date"].to_pylist(), newest["dates_version_max"].to_pylist(), strict=True))
+
+
+def _open(settings: Settings, contract: TableContract) -> DeltaTable:
+    return DeltaTable(settings.lake.table_path(contract.layer, contract.name).replace("s3a://", "s3://", 1))
+
+
+def _wait_until_settled(kafka: KafkaLog, outcome: Outcome, progress: Progress) -> None:
+    """Return when the minute of the newest record ended 60 s ago."""
+    began = time.monotonic()
+    while (newest := kafka.newest_append(RAW.name)) is not None:
+        left = (_settles_at(newest) - datetime.now(UTC)).total_seconds()
+        if left <= 0:
+            break
+        progress(f"the last minute closes in {left:.0f} s")
+        time.sleep(min(left, SETTLE_POLL_SECONDS))
+    outcome.waited_seconds += time.monotonic() - began
+
+
+def _settles_at(newest: datetime) -> datetime:
+    return newest.replace(second=0, microsecond=0) + timedelta(minutes=2)
+
+
+def _run(
+    api: DagsterApi,
+    outcome: Outcome,
+    job: str,
+    tags: dict[str, str],
+    progress: Progress,
+    timeout: float,
+    config: dict[str, object] | None = None,
+) -> None:
+    def show(run: Run) -> None:
+        doing = f", {', '.join(run.running)}" if run.running else ""
+        progress(f"{job}: {run.status.lower()}, {len(run.steps)} steps done{doing}")
+
+    outcome.runs.append((job, api.wait(api.launch(job, tags, config), timeout, show)))

@@ -1,0 +1,142 @@
+"""Dagster's webserver, as a client sees it: launching a run and watching it.
+
+Belongs here: the few GraphQL requests the command line needs. Does not belong here: what to launch (`automation/`), and
+anything inside a run.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from media_analytics.errors import ServiceError
+from media_analytics.settings import Settings
+
+LOCATION = "media_analytics"
+REPOSITORY = "__repository__"
+ENDED = ("SUCCESS", "FAILURE", "CANCELED")
+POLL_SECONDS = 1.0
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+PARTITION = "dagster/partition"
+
+_LAUNCH = """mutation Launch($params: ExecutionParams!) { launchRun(executionParams: $params) { __typename
+  ... on LaunchRunSuccess { run { runId } }
+  ... on PythonError { message }
+  ... on RunConfigValidationInvalid { errors { message } }
+  ... on InvalidSubsetError { message }
+  ... on UnauthorizedError { message } } }"""
+_RUN = """query Run($id: ID!) { runOrError(runId: $id) { __typename ... on Run { status creationTime startTime endTime
+  stepStats { stepKey status startTime endTime }
+  assetChecks { name } } ... on PythonError { message } } }"""
+_FAILURES = """query Failures($id: ID!) { logsForRun(runId: $id, limit: 1000) { ... on EventConnection { events { __typename
+  ... on ExecutionStepFailureEvent { stepKey error { message causes { message } } }
+  ... on RunFailureEvent { message error { message } } } } } }"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as it stands. Times are Unix seconds; None until they happen."""
+
+    run_id: str
+    status: str
+    created: float
+    started: float | None = None
+    ended: float | None = None
+    # Seconds by finished step, in the order they ended.
+    steps: Mapping[str, float] = field(default_factory=dict)
+    running: tuple[str, ...] = ()
+
+    @property
+    def overhead_seconds(self) -> float | None:
+        """Seconds from request to end in which no step worked: queue, launch, import, bookkeeping."""
+        return None if self.ended is None else self.ended - self.created - sum(self.steps.values())
+
+
+class DagsterApi:
+    """Requests to the webserver of the settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Keep address and token; connect later."""
+        token = settings.dagster.token
+        headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
+        self._url = f"{settings.dagster.url.rstrip('/')}/graphql"
+        self._client = httpx.Client(headers=headers, timeout=60)
+
+    def launch(self, job: str, tags: Mapping[str, str], config: Mapping[str, Any] | None = None) -> str:
+        """Start a job; the run's id.
+
+        Raises:
+            ServiceError: the webserver does not answer or refuses.
+        """
+        params = {
+            "selector": {"repositoryLocationName": LOCATION, "repositoryName": REPOSITORY, "jobName": job},
+            "runConfigData": dict(config or {}),
+            "mode": "default",
+            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
+        }
+        answer = self._ask(_LAUNCH, {"params": params})["launchRun"]
+        if answer["__typename"] != "LaunchRunSuccess":
+            raise ServiceError(f"Dagster did not launch job {job!r}: {answer}")
+        return str(answer["run"]["runId"])
+
+    def run(self, run_id: str) -> Run:
+        """How a run stands."""
+        found = self._ask(_RUN, {"id": run_id})["runOrError"]
+        if found["__typename"] != "Run":
+            raise ServiceError(f"Dagster does not know run {run_id}: {found}")
+        steps = sorted((s for s in found["stepStats"] if s["endTime"]), key=lambda s: s["endTime"])
+        return Run(
+            run_id=run_id,
+            status=found["status"],
+            created=found["creationTime"],
+            started=found["startTime"],
+            ended=found["endTime"] if found["status"] in ENDED else None,
+            steps={s["stepKey"]: s["endTime"] - s["startTime"] for s in steps},
+            running=tuple(s["stepKey"] for s in found["stepStats"] if s["startTime"] and not s["endTime"]),
+        )
+
+    def wait(self, run_id: str, timeout_seconds: float, progress: Callable[[Run], None]) -> Run:
+        """Follow a run to its end.
+
+        Raises:
+            ServiceError: it failed, with the reason of its first failed step, or it took too long.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            run = self.run(run_id)
+            progress(run)
+            if run.status == "SUCCESS":
+                return run
+            if run.status in ENDED:
+                raise ServiceError(f"run {run_id} ended as {run.status}: {self._reason(run_id)}")
+            if time.monotonic() > deadline:
+                raise ServiceError(
+                    f"run {run_id} is {run.status} after {timeout_seconds:.0f} s; look at it in Dagster's page"
+                )
+            time.sleep(POLL_SECONDS)
+
+    def _reason(self, run_id: str) -> str:
+        events = self._ask(_FAILURES, {"id": run_id})["logsForRun"].get("events", [])
+        for event in events:
+            if event["__typename"] == "ExecutionStepFailureEvent" and event["error"]:
+                causes = [cause["message"] for cause in event["error"]["causes"]]
+                return f"{event['stepKey']}: {(causes or [event['error']['message']])[-1].strip()[:1000]}"
+        return next((e["message"] for e in events if e["__typename"] == "RunFailureEvent"), "no reason was logged")
+
+    def _ask(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            answer = self._client.post(self._url, json={"query": query, "variables": dict(variables)})
+            answer.raise_for_status()
+        except httpx.HTTPError as error:
+            raise ServiceError(
+                f"Dagster at {self._url} cannot be used: {error}; see `media-analytics status` and the setting "
+                "MEDIA_ANALYTICS_DAGSTER__URL"
+            ) from error
+        body = answer.json()
+        if body.get("errors"):
+            raise ServiceError(f"Dagster refused a request: {body['errors'][0].get('message')}")
+        data: dict[str, Any] = body["data"]
+        return data
