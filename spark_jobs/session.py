@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 JARS_VARIABLE = "MEDIA_ANALYTICS_SPARK_JARS"
 _CONFIGURATION = {
     "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",

@@ -20,6 +20,7 @@ _DEFAULTS = """spark.master local[2]
 spark.driver.memory 1g
 spark.driver.extraJavaOptions -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError -Dderby.system.home={folder}
 spark.ui.enabled false
+spark.ui.showConsoleProgress false
 spark.sql.session.timeZone UTC
 spark.sql.shuffle.partitions 2
 spark.sql.extensions io.delta.sql.DeltaSparkSessionExtension

@@ -37,6 +37,8 @@ _MAX_RESTARTS = 3
 # Stopping takes two phases, of 8 and 6 s at most; with the sweep below 20 s.
 _STOP_SECONDS = 15.5
 _POLL_SECONDS = 0.4
+# What the run folder holds of processes that are gone. Services keep other things there.
+_OF_ONE_RUN = ("*.ready", "*.starts", "*.health.json", "*.sock", "supervisord.pid")
 
 
 class Watcher(Protocol):
@@ -129,8 +131,8 @@ def _examine(request: Request, services: Sequence[Service]) -> None:
 def _prepare(request: Request, home: Home, fetched: artifacts.Artifacts) -> Home:
     """End what an earlier supervisor left, choose the ports, write the settings."""
     leftovers.end(home)
-    for old in home.run.iterdir():
-        if old.name != "up.lock":
+    for pattern in _OF_ONE_RUN:
+        for old in home.run.glob(pattern):
             old.unlink()
     homes.choose_ports(request.home, request.environ, free=request.free_ports)
     home = homes.open_home(request.home)
