@@ -106,27 +106,35 @@ extensions.register_check_method(entries_within, statistics=["most", "longest"])
 def not_greater(small: str, large: str) -> Any:
     """Rule of a whole row: `small` <= `large`, where both are known."""
 
-    @dataframe_check(
-        name=f"{small}_not_greater_than_{large}",
-        statistics={"rule": "not_greater", "small": small, "large": large},
-    )
-    def _check(cls: type[DataFrameModel], frame: pd.DataFrame) -> "pd.Series[bool]":
+    def check(cls: type[DataFrameModel], frame: pd.DataFrame) -> "pd.Series[bool]":
         return (frame[small] <= frame[large]).fillna(True)
 
-    return _check
+    return _row_rule(
+        check, f"{small}_not_greater_than_{large}", {"rule": "not_greater", "small": small, "large": large}
+    )
 
 
 def implies(condition: str, consequence: str) -> Any:
     """Rule of a whole row: where the flag `condition` is true, the flag `consequence` is true too."""
 
-    @dataframe_check(
-        name=f"{condition}_implies_{consequence}",
-        statistics={"rule": "implies", "condition": condition, "consequence": consequence},
-    )
-    def _check(cls: type[DataFrameModel], frame: pd.DataFrame) -> "pd.Series[bool]":
+    def check(cls: type[DataFrameModel], frame: pd.DataFrame) -> "pd.Series[bool]":
         return (~frame[condition] | frame[consequence]).fillna(True)
 
-    return _check
+    return _row_rule(
+        check,
+        f"{condition}_implies_{consequence}",
+        {"rule": "implies", "condition": condition, "consequence": consequence},
+    )
+
+
+def _row_rule(check: Any, name: str, statistics: dict[str, str]) -> Any:
+    """A check of the whole frame.
+
+    The name goes on the function: pandera forgets a `name` argument after a model is built once, and models that
+    inherit from it are built later.
+    """
+    check.__name__ = name
+    return dataframe_check(check, statistics=statistics)
 
 
 def every_measure_twice(*keys: str) -> Any:
