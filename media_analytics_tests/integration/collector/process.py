@@ -5,6 +5,7 @@ Does not belong here: fixtures and tests.
 """
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -45,7 +46,8 @@ class Collector:
 
     def __init__(self, home: Embedded, log: Path, **variables: str) -> None:
         extra = {f"MEDIA_ANALYTICS_{name}": value for name, value in variables.items()}
-        self.environment = home.environment | extra
+        # A port of its own: the module's collector may run beside it.
+        self.environment = home.environment | {"MEDIA_ANALYTICS_COLLECTOR__URL": _free_url()} | extra
         self.settings = load_settings(self.environment)
         self.url = self.settings.collector.url
         self._log = log
@@ -56,7 +58,8 @@ class Collector:
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "streaming.collector"],
-                env={k: v for k, v in os.environ.items() if not k.startswith("MEDIA_ANALYTICS_")} | self.environment,
+                env={k: v for k, v in os.environ.items() if not k.startswith("MEDIA_ANALYTICS_")}
+                | self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -82,7 +85,7 @@ class Collector:
         return self._log.read_text("utf-8", "replace")[-3000:]
 
     def kill(self) -> None:
-        """kill -9."""
+        """End it with SIGKILL."""
         assert self.process is not None
         self.process.kill()
         self.process.wait(10)
@@ -98,12 +101,25 @@ class Collector:
                 self.kill()
 
 
+def _free_url() -> str:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{found.getsockname()[1]}"
+
+
 def read_topic(
-    home: Embedded, topic: str, until: Callable[[list[dict[str, Any]]], bool] | None = None, timeout_seconds: float = 30
+    home: Embedded,
+    topic: str,
+    until: Callable[[list[dict[str, Any]]], bool] | None = None,
+    timeout_seconds: float = 30,
 ) -> list[dict[str, Any]]:
     """Every record of a topic, decoded; polls until `until` holds, else to the end of the topic."""
     consumer = Consumer(
-        {**home.settings.kafka.client_config(), "group.id": f"test-{time.monotonic_ns()}", "enable.auto.commit": False}
+        {
+            **home.settings.kafka.client_config(),
+            "group.id": f"test-{time.monotonic_ns()}",
+            "enable.auto.commit": False,
+        }
     )
     codec = Codec.from_file(topic)
     records: list[dict[str, Any]] = []
@@ -121,11 +137,15 @@ def read_topic(
                     return records
                 continue
             ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in parts}
-            positions = {p.partition: p.offset for p in consumer.position([TopicPartition(topic, p) for p in parts])}
+            positions = {
+                p.partition: p.offset for p in consumer.position([TopicPartition(topic, p) for p in parts])
+            }
             if all(positions[p] >= end or end == 0 for p, end in ends.items()):
                 return records
         if until is not None:
-            raise AssertionError(f"{topic}: the condition did not hold in {timeout_seconds} s; {len(records)} records")
+            raise AssertionError(
+                f"{topic}: the condition did not hold in {timeout_seconds} s; {len(records)} records"
+            )
         return records
     finally:
         consumer.close()
