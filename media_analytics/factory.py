@@ -63,13 +63,15 @@ class Publication:
 class TableAsset:
     """What one table is. `trigger` names the table whose changed partitions make this one due, date by date.
 
-    `lineage` are further inputs: they are drawn and ordered, but trigger nothing. `extend` may add dates that must be
-    published together with the run's own.
+    `trigger_version` says which version of it can be read in full; without it, the newest. `lineage` are further
+    inputs: they are drawn and ordered, but trigger nothing. `extend` may add dates that must be published together
+    with the run's own.
     """
 
     contract: TableContract
     transform: Transform
     trigger: TableContract
+    trigger_version: Callable[[DeltaLog], int] | None = None
     lineage: Sequence[dg.AssetDep] = ()
     extend: Callable[[Inputs, Staged], tuple[date, ...]] | None = None
     before_publish: Callable[[Publication], Mapping[str, Any]] | None = None
@@ -194,8 +196,9 @@ def _materialize(table: TableAsset, context: dg.AssetExecutionContext) -> Iterat
     spark: SparkConnect = resources.spark
     lake: Lake = resources.lake
     keys = context.partition_keys
-    upstream = lake.version(table.trigger)
-    if _is_unchanged(table, context, keys, resources.delta_log):
+    log: DeltaLog = resources.delta_log
+    upstream = table.trigger_version(log) if table.trigger_version else lake.version(table.trigger)
+    if _is_unchanged(table, context, keys, log):
         context.log.info(f"{table.contract.full_name}: nothing new for {len(keys)} partitions at {upstream}")
         yield dg.MaterializeResult(metadata={"unchanged": True, UPSTREAM_METADATA: upstream})
         return
@@ -245,8 +248,17 @@ def _results(
 ) -> Iterator[Any]:
     """The evaluation, then what was published. A failed partition fails the run; it is not tried again."""
     verdict, key = outcome.verdict, asset_key(contract)
-    published = [] if outcome.version is None else [d.isoformat() for d in dates if d.isoformat() not in verdict.failed]
-    shared = {"delta_version": outcome.version, UPSTREAM_METADATA: upstream, "unchanged": False, **outcome.notes}
+    published = (
+        []
+        if outcome.version is None
+        else [d.isoformat() for d in dates if d.isoformat() not in verdict.failed]
+    )
+    shared = {
+        "delta_version": outcome.version,
+        UPSTREAM_METADATA: upstream,
+        "unchanged": False,
+        **outcome.notes,
+    }
     yield dg.AssetCheckResult(
         asset_key=key, check_name=CHECK_NAME, passed=verdict.passed, metadata=verdict.metadata()
     )
@@ -255,7 +267,9 @@ def _results(
     for partition in published if verdict.failed else outside:
         context.log_event(
             dg.AssetMaterialization(
-                key, partition=partition, metadata=shared | {"dagster/partition_row_count": outcome.rows.get(partition, 0)}
+                key,
+                partition=partition,
+                metadata=shared | {"dagster/partition_row_count": outcome.rows.get(partition, 0)},
             )
         )
     if verdict.failed:
@@ -267,7 +281,9 @@ def _results(
         )
     for partition in own:
         context.add_asset_metadata(
-            {"dagster/partition_row_count": outcome.rows.get(partition, 0)}, asset_key=key, partition_key=partition
+            {"dagster/partition_row_count": outcome.rows.get(partition, 0)},
+            asset_key=key,
+            partition_key=partition,
         )
     yield dg.MaterializeResult(asset_key=key, metadata=shared | {"rows_of_run": sum(outcome.rows.values())})
 
@@ -299,6 +315,8 @@ def _recorded_versions(
         if value is None:
             return {}
         if not isinstance(value.value, int):
-            raise MediaAnalyticsError(f"{key.to_user_string()}: {UPSTREAM_METADATA} is {value.value!r}, not a version")
+            raise MediaAnalyticsError(
+                f"{key.to_user_string()}: {UPSTREAM_METADATA} is {value.value!r}, not a version"
+            )
         found[partition] = value.value
     return found

@@ -5,7 +5,7 @@ belong here: the runs' work, printing (`commands/`).
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -44,7 +44,9 @@ class Outcome:
     waited_seconds: float = 0.0
 
 
-def bring_up_to_date(settings: Settings, progress: Progress, run_timeout: float = RUN_TIMEOUT_SECONDS) -> Outcome:
+def bring_up_to_date(
+    settings: Settings, progress: Progress, run_timeout: float = RUN_TIMEOUT_SECONDS
+) -> Outcome:
     """Compute what is due, then prove completeness once the last minute is closed. Does nothing when nothing is new.
 
     Raises:
@@ -115,14 +117,16 @@ def ranges(settings: Settings, dates: Sequence[date]) -> list[tuple[date, date]]
 
 
 def judged_offsets(settings: Settings, kafka: KafkaLog) -> dict[int, int]:
-    """Per partition of the raw topic, the offset after the newest judged one; what retention removed counts as judged."""
+    """Per partition of the raw topic, the offset after the newest judged one; what is deleted counts as judged."""
     rows = _open(settings, COMPLETE).to_pyarrow_dataset()
     state = kafka.topic(RAW.name)
     mine = (pc.field("topic") == RAW.name) & (pc.field("topic_id") == state.topic_id)
     recent = pc.field("date") >= datetime.now(UTC).date() - timedelta(days=8)
     newest = rows.to_table(["partition", "last_offset"], filter=mine & recent)
     first = kafka.first_offsets(RAW.name)
-    for partition, offset in zip(newest["partition"].to_pylist(), newest["last_offset"].to_pylist(), strict=True):
+    for partition, offset in zip(
+        newest["partition"].to_pylist(), newest["last_offset"].to_pylist(), strict=True
+    ):
         first[partition] = max(first[partition], offset + 1)
     return first
 
@@ -160,7 +164,7 @@ def _run(
     tags: dict[str, str],
     progress: Progress,
     timeout: float,
-    config: dict[str, object] | None = None,
+    config: Mapping[str, object] | None = None,
 ) -> None:
     def show(run: Run) -> None:
         doing = f", {', '.join(run.running)}" if run.running else ""

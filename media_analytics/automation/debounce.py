@@ -1,10 +1,10 @@
 """When a touched date is reported, so that it is recomputed neither at every batch nor too late.
 
-Belongs here: the pure bookkeeping between a tick of the stream's monitor and the next. Does not belong here: reading the
-table of touched dates, reporting (`monitors.py`).
+Belongs here: the pure bookkeeping between a tick of the stream's monitor and the next. Does not belong here: reading
+the table of touched dates, reporting (`monitors.py`).
 
-Rules: the open date at most every `open_date_interval_seconds`, a closed date `closed_date_delay_seconds` after its last
-arrival, a date that is not a partition yet when it is one.
+Rules: the open date at most every `open_date_interval_seconds`, a closed date `closed_date_delay_seconds` after its
+last arrival, a date that is not a partition yet when it is one.
 """
 
 from collections.abc import Iterable, Mapping

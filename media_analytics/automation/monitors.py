@@ -9,7 +9,7 @@ history.
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import dagster as dg
 
@@ -41,7 +41,7 @@ SINK_GROUP = "clickhouse-sink"
 TOPICS = (topic("user.raw"), topic("user.latest"), topic("dead_letters"))
 REPEAT_CHECKS = timedelta(minutes=5)
 DAILY = timedelta(days=1)
-Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
+Event: TypeAlias = dg.AssetMaterialization | dg.AssetCheckEvaluation
 
 
 def monitor_sensors(settings: Settings) -> list[dg.SensorDefinition]:
@@ -92,16 +92,20 @@ def stream_events(resources: Any, memory: Debounce, now: datetime) -> Iterable[E
         memory.arrived(day, file.rows, now)
         for hour in {str(b["appended_hour"]) for b in (file.minimum, file.maximum) if "appended_hour" in b}:
             memory.hours.setdefault(hour, datetime.min.replace(tzinfo=UTC))
-    for day in set(tail.changed) - {file.partition for file in tail.added}:
-        memory.arrived(date.fromisoformat(day), 0, now)
+    for value in set(tail.changed) - {file.partition for file in tail.added}:
+        memory.arrived(date.fromisoformat(value), 0, now)
     yield from _hours(memory, now)
     for day, pending in memory.due(now, settings.automation).items():
-        yield _materialized(EVENT_DATES, day.isoformat(), {"rows": pending.rows, "delta_version": tail.version})
+        yield _materialized(
+            EVENT_DATES, day.isoformat(), {"rows": pending.rows, "delta_version": tail.version}
+        )
     for contract in SIDE_TABLES:
         yield from _side_table(resources, contract, memory, now)
     yield from _daily_signs(memory, now, [c for c in QUIET if isinstance(c, TableContract)])
     alive = health.liveness(settings, "stream", now)
-    yield from _verdicts(memory, BRONZE, {health.LIVENESS: alive, health.LAG: health.reported_lag(alive)}, now)
+    yield from _verdicts(
+        memory, BRONZE, {health.LIVENESS: alive, health.LAG: health.reported_lag(alive)}, now
+    )
 
 
 def sink_events(resources: Any, memory: Debounce, now: datetime) -> Iterable[Event]:
@@ -120,12 +124,15 @@ def sink_events(resources: Any, memory: Debounce, now: datetime) -> Iterable[Eve
         facts = {f"end_offset_{p}": offset for p, offset in sorted(committed.items())}
         yield _materialized(REALTIME, now.date().isoformat(), facts)
     behind = sum(max(0, end - committed.get(p, 0)) for p, end in ends["user.latest"].items())
-    verdicts = {health.LIVENESS: health.liveness(resources.settings, "sink", now), health.LAG: health.lag(behind)}
+    verdicts = {
+        health.LIVENESS: health.liveness(resources.settings, "sink", now),
+        health.LAG: health.lag(behind),
+    }
     yield from _verdicts(memory, REALTIME, verdicts, now)
 
 
 def _tail(resources: Any, contract: TableContract, memory: Debounce) -> Tail:
-    """New commits of a table since the last tick. Where the log was cleaned away, it goes on from the newest version."""
+    """New commits of a table since the last tick. Where the log was cleaned, it goes on from the newest."""
     log: DeltaLog = resources.delta_log
     before = memory.versions.get(contract.full_name, -1)
     tail = log.tail(contract, before)
@@ -152,7 +159,9 @@ def _side_table(resources: Any, contract: TableContract, memory: Debounce, now: 
         changed = dict(tail.changed)
     else:
         # Not split by date: the statistics of the new files say which dates they hold.
-        changed = {day: file.version for file in tail.added for day in _days(contract, file.minimum, file.maximum)}
+        changed = {
+            day: file.version for file in tail.added for day in _days(contract, file.minimum, file.maximum)
+        }
     rows = sums((file.partition, file.rows) for file in tail.added)
     for day, version in sorted(changed.items()):
         if date.fromisoformat(day) <= now.date():
@@ -169,7 +178,9 @@ def _daily_signs(memory: Debounce, now: datetime, contracts: Iterable[Contract])
         if memory.is_time_for(f"daily {contract.full_name}", now.date().isoformat(), now, DAILY):
             partition = now.date().isoformat() if isinstance(contract, TableContract) else None
             yield dg.AssetMaterialization(
-                asset_key(contract), partition=partition, metadata={"daily_sign": "read; nothing new is no failure"}
+                asset_key(contract),
+                partition=partition,
+                metadata={"daily_sign": "read; nothing new is no failure"},
             )
 
 

@@ -10,7 +10,7 @@ from itertools import islice
 
 import dagster as dg
 
-from media_analytics.automation.jobs import AssetJob, COMPLETENESS, OFFSET_BOUNDS
+from media_analytics.automation.jobs import COMPLETENESS, OFFSET_BOUNDS, AssetJob
 from media_analytics.contracts.registry import table, topic
 from media_analytics.factory import asset_key
 from media_analytics.partitions import hour_key, hour_of
@@ -54,11 +54,17 @@ def proofs_sensor(jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
         due, why = completeness_is_due(context.instance, kafka.end_offsets(RAW.name), now)
         if due and not _is_running(context.instance, COMPLETENESS):
             requests.append(
-                dg.RunRequest(job_name=COMPLETENESS, partition_key=now.date().isoformat(), run_config=ONLY_NEW)
+                dg.RunRequest(
+                    job_name=COMPLETENESS, partition_key=now.date().isoformat(), run_config=ONLY_NEW
+                )
             )
         hours = list(islice(closed_hours(context.cursor, now), HOURS_PER_TICK))
         requests += [
-            dg.RunRequest(run_key=f"bounds {hour_of(hour)}", job_name=OFFSET_BOUNDS, partition_key=hour_key(hour_of(hour)))
+            dg.RunRequest(
+                run_key=f"bounds {hour_of(hour)}",
+                job_name=OFFSET_BOUNDS,
+                partition_key=hour_key(hour_of(hour)),
+            )
             for hour in hours
             if _saw_records(kafka, hour)
         ]
@@ -71,7 +77,9 @@ def proofs_sensor(jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
     return proofs
 
 
-def completeness_is_due(instance: dg.DagsterInstance, ends: Mapping[int, int], now: datetime) -> tuple[bool, str]:
+def completeness_is_due(
+    instance: dg.DagsterInstance, ends: Mapping[int, int], now: datetime
+) -> tuple[bool, str]:
     """Whether records wait to be judged and the last judgement is old enough; and why (not)."""
     key = asset_key(table("ops.completeness"))
     newest = instance.fetch_materializations(key, limit=1).records

@@ -4,21 +4,36 @@ Belongs here: schedules, each declared for every environment. Does not belong he
 start (`conditions.py`, `proofs.py`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import get_args
 
 import dagster as dg
 
-from media_analytics.automation.jobs import AssetJob, COMPLETENESS, EXTERNAL_CONTRACTS
+from media_analytics.automation.jobs import COMPLETENESS, EXTERNAL_CONTRACTS, AssetJob
 from media_analytics.errors import SettingsError
 from media_analytics.settings import Environment, Settings
 
 # Cron (UTC) by schedule and environment; None: it does not run there. Every environment must be named.
 CRONS: Mapping[str, Mapping[Environment, str | None]] = {
-    "recheck_completeness": {"dev": "30 3 * * *", "qa": "30 3 * * *", "uat": "30 3 * * *", "prod": "30 3 * * *"},
-    "audit_external_tables": {"dev": "10 * * * *", "qa": "10 * * * *", "uat": "10 * * * *", "prod": "10 * * * *"},
-    "vacuum_streamed_tables": {"dev": "0 4 * * *", "qa": "0 4 * * *", "uat": "0 4 * * *", "prod": "0 4 * * *"},
+    "recheck_completeness": {
+        "dev": "30 3 * * *",
+        "qa": "30 3 * * *",
+        "uat": "30 3 * * *",
+        "prod": "30 3 * * *",
+    },
+    "audit_external_tables": {
+        "dev": "10 * * * *",
+        "qa": "10 * * * *",
+        "uat": "10 * * * *",
+        "prod": "10 * * * *",
+    },
+    "vacuum_streamed_tables": {
+        "dev": "0 4 * * *",
+        "qa": "0 4 * * *",
+        "uat": "0 4 * * *",
+        "prod": "0 4 * * *",
+    },
 }
 RECHECKED_DAYS = 7
 VACUUMED = ("bronze.user_events", "ops.user_events_dates")
@@ -33,7 +48,7 @@ def schedules(
         SettingsError: a schedule does not say what it does in each environment.
     """
     by_name = {job.name: job for job in jobs}
-    made = {
+    made: dict[str, Callable[[str], dg.ScheduleDefinition]] = {
         "recheck_completeness": lambda cron: _recheck(cron, by_name[COMPLETENESS]),
         "audit_external_tables": lambda cron: dg.ScheduleDefinition(
             name="audit_external_tables",

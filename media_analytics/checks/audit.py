@@ -8,7 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from media_analytics.contracts.audit import GROUP, AuditQuery, RuleResult, audit_query, read_result, row_count, sample_sql
+from media_analytics.contracts.audit import (
+    GROUP,
+    AuditQuery,
+    RuleResult,
+    audit_query,
+    read_result,
+    row_count,
+    sample_sql,
+)
 from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.spark import spark_schema
 from media_analytics.errors import ContractError

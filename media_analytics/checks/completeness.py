@@ -86,7 +86,9 @@ class Judged:
         """Names of columns that are not 0 although they must be, and stores that took too long."""
         wrong = [n for n, v in self.row.items() if n.startswith(("missing_", "duplicates_")) and v]
         late = [f"not closed in {store}" for store in self.open_stores]
-        return tuple(late if self.is_overdue else []) + tuple(wrong if self.is_closed or self.is_overdue else [])
+        return tuple(late if self.is_overdue else []) + tuple(
+            wrong if self.is_closed or self.is_overdue else []
+        )
 
 
 def minute_of(instant: datetime) -> datetime:
@@ -121,7 +123,9 @@ def _between(
         return [Span(start, p, first.get(p, 0), after[p] - 1) for p in moved]
     middle = start + minutes // 2 * MINUTE
     at_middle = dict(offsets_at(middle))
-    return _between(start, middle, first, at_middle, offsets_at) + _between(middle, end, at_middle, after, offsets_at)
+    return _between(start, middle, first, at_middle, offsets_at) + _between(
+        middle, end, at_middle, after, offsets_at
+    )
 
 
 def judge(
@@ -134,7 +138,10 @@ def judge(
     erased: Mapping[Place, int] | None = None,
 ) -> list[Judged]:
     """One row per minute and partition. A store the topic's contract does not name has null columns."""
-    return [_judge(span, topic, topic_id, stores, letters, now, (erased or {}).get(span.place, 0)) for span in all_spans]
+    return [
+        _judge(span, topic, topic_id, stores, letters, now, (erased or {}).get(span.place, 0))
+        for span in all_spans
+    ]
 
 
 def _judge(
@@ -164,7 +171,13 @@ def _judge(
     names: Sequence[Store] = ("realtime", "lake")
     for name in names:
         columns: dict[str, Any] = dict.fromkeys(
-            (f"{name}_count", f"{name}_distinct", f"dead_letters_{name}", f"missing_{name}", f"duplicates_{name}")
+            (
+                f"{name}_count",
+                f"{name}_distinct",
+                f"dead_letters_{name}",
+                f"missing_{name}",
+                f"duplicates_{name}",
+            )
         )
         view = stores.get(name)
         if view is not None:
@@ -191,9 +204,12 @@ def has_reached(span: Span, view: StoreView, letters: Letters, stage: Store) -> 
     """
     dead = (*letters.enricher, *getattr(letters, stage))
     reached = max(
-        [view.reached.get(span.partition, -1), *(offset for partition, offset in dead if partition == span.partition)]
+        [
+            view.reached.get(span.partition, -1),
+            *(offset for partition, offset in dead if partition == span.partition),
+        ]
     )
-    return reached >= span.last
+    return bool(reached >= span.last)
 
 
 def absent_offsets(span: Span, present: Iterable[int], letters: Letters, stage: Store) -> list[int]:

@@ -131,7 +131,9 @@ def recorded_through(lake: Lake, topic: str, topic_id: str, now: datetime) -> da
 def standing_problems(lake: Lake, now: datetime) -> tuple[int, int, int]:
     """Minutes recorded in the last 8 days, how many of them are red, and messages they hold."""
     rows = lake.read(CONTRACT, partitions=_days_before(now))
-    found = rows.agg(F.count(F.lit(1)).alias("all"), F.count_if(_is_red()).alias("red"), F.sum("kafka_count").alias("n"))
+    found = rows.agg(
+        F.count(F.lit(1)).alias("all"), F.count_if(_is_red()).alias("red"), F.sum("kafka_count").alias("n")
+    )
     row = found.collect()[0]
     return int(row["all"]), int(row["red"]), int(row["n"] or 0)
 
@@ -172,7 +174,9 @@ def _earliest(settings: Settings, topic: TopicContract, now: datetime) -> dateti
 
 def _name_absent(where: Stores, topic: str, judged: Sequence[Judged], letters: Letters) -> dict[str, str]:
     """The offsets that red minutes miss, for the newest few."""
-    red = [(j, store) for j in judged for store in ("realtime", "lake") if (j.row[f"missing_{store}"] or 0) > 0]
+    red = [
+        (j, store) for j in judged for store in ("realtime", "lake") if (j.row[f"missing_{store}"] or 0) > 0
+    ]
     named: dict[str, str] = {}
     for j, store in red[-NAMED_MINUTES:]:
         if store == "realtime":

@@ -42,7 +42,9 @@ def realtime_view(clickhouse: ClickHouse, topic: str, window: Window) -> StoreVi
         {"topic": topic, "start": int(window.start.timestamp())},
         comment="completeness",
     )
-    return _view((datetime.fromtimestamp(m, UTC), p, rows, places, top) for m, p, rows, places, top in counted)
+    return _view(
+        (datetime.fromtimestamp(m, UTC), p, rows, places, top) for m, p, rows, places, top in counted
+    )
 
 
 def realtime_offsets(clickhouse: ClickHouse, topic: str, span: Span) -> list[int]:
@@ -77,7 +79,13 @@ def lake_view(lake: Lake, topic: str, window: Window) -> StoreView:
         .select(F.unix_seconds("minute").alias("minute"), "source_partition", "rows", "places", "reached")
     )
     return _view(
-        (datetime.fromtimestamp(r["minute"], UTC), r["source_partition"], r["rows"], r["places"], r["reached"])
+        (
+            datetime.fromtimestamp(r["minute"], UTC),
+            r["source_partition"],
+            r["rows"],
+            r["places"],
+            r["reached"],
+        )
         for r in counted.collect()
     )
 
@@ -94,10 +102,14 @@ def lake_offsets(lake: Lake, topic: str, span: Span) -> list[int]:
 
 
 def letters_since(kafka: KafkaLog, topic: str, since: datetime) -> Letters:
-    """Letters with coordinates of `topic`. A letter is written after its event arrived, so `since` bounds the reading."""
+    """Letters with coordinates of `topic`. Letters follow their event, so `since` is enough."""
     found: dict[str, set[tuple[int, int]]] = {"enricher": set(), "realtime": set(), "lake": set()}
     for letter in kafka.records("dead_letters", since):
-        if letter["source_topic"] == topic and letter["source_offset"] is not None and letter["stage"] in found:
+        if (
+            letter["source_topic"] == topic
+            and letter["source_offset"] is not None
+            and letter["stage"] in found
+        ):
             found[letter["stage"]].add((int(letter["source_partition"]), int(letter["source_offset"])))
     return Letters(**{stage: frozenset(places) for stage, places in found.items()})
 

@@ -39,7 +39,7 @@ STREAMED = {"bronze.user_events": "stream", "realtime.user_events": "sink"}
 
 def external_checks() -> list[dg.AssetChecksDefinition]:
     """`contract` for every external table and topic in one step."""
-    contracts = (*EXTERNAL, *TOPICS.values())
+    contracts: list[TableContract | TopicContract] = [*EXTERNAL, *TOPICS.values()]
 
     @dg.multi_asset_check(
         name="external_contracts",
@@ -63,8 +63,12 @@ def _health_check(full_name: str, service: str) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name=f"{service}_health",
         specs=[
-            dg.AssetCheckSpec(health.LIVENESS, asset=key, description=f"The process {service} said it is ready."),
-            dg.AssetCheckSpec(health.LAG, asset=key, description=f"{service} is close to the end of user.latest."),
+            dg.AssetCheckSpec(
+                health.LIVENESS, asset=key, description=f"The process {service} said it is ready."
+            ),
+            dg.AssetCheckSpec(
+                health.LAG, asset=key, description=f"{service} is close to the end of user.latest."
+            ),
         ],
         required_resource_keys={"settings", "clock"},
     )
@@ -72,13 +76,19 @@ def _health_check(full_name: str, service: str) -> dg.AssetChecksDefinition:
         alive = health.liveness(context.resources.settings, service, context.resources.clock.now())
         for name, verdict in ((health.LIVENESS, alive), (health.LAG, health.reported_lag(alive))):
             yield dg.AssetCheckResult(
-                asset_key=key, check_name=name, passed=verdict.passed, description=verdict.why, metadata=verdict.facts
+                asset_key=key,
+                check_name=name,
+                passed=verdict.passed,
+                description=verdict.why,
+                metadata=verdict.facts,
             )
 
     return _health
 
 
-def _check(contract: TableContract | TopicContract, context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+def _check(
+    contract: TableContract | TopicContract, context: dg.AssetCheckExecutionContext
+) -> dg.AssetCheckResult:
     resources = context.resources
     if isinstance(contract, TopicContract):
         problems, facts = topic_problems(contract, resources.kafka, resources.settings)
@@ -119,13 +129,17 @@ def clickhouse_problems(
     return _texts(read_result(query, row)), {"rows": row_count(row), "rules": len(query.rules)}
 
 
-def topic_problems(contract: TopicContract, kafka: KafkaLog, settings: Settings) -> tuple[list[str], Mapping[str, Any]]:
+def topic_problems(
+    contract: TopicContract, kafka: KafkaLog, settings: Settings
+) -> tuple[list[str], Mapping[str, Any]]:
     """Whether partitions and the registered schema are the contract's."""
     state = kafka.topic(contract.name)
     problems = []
     if state.partitions != contract.partitions:
         problems.append(f"{state.partitions} partitions, the contract says {contract.partitions}")
-    answer = httpx.get(f"{settings.registry.url.rstrip('/')}/subjects/{contract.subject}/versions/latest", timeout=15)
+    answer = httpx.get(
+        f"{settings.registry.url.rstrip('/')}/subjects/{contract.subject}/versions/latest", timeout=15
+    )
     if answer.status_code == httpx.codes.NOT_FOUND:
         return [*problems, f"no schema {contract.subject} is registered"], {"topic_id": state.topic_id}
     answer.raise_for_status()

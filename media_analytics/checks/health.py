@@ -1,7 +1,7 @@
 """Whether the streaming processes live and keep up.
 
-Belongs here: reading a process's health file, and the verdicts on liveness and lag. Does not belong here: reporting them
-(`automation/monitors.py`), restarting a process (its supervisor does).
+Belongs here: reading a process's health file, and the verdicts on liveness and lag. Does not belong here: reporting
+them (`automation/monitors.py`), restarting a process (its supervisor does).
 """
 
 import json

@@ -29,6 +29,10 @@ nux:
 concurrency:
   runs:
     max_concurrent_runs: {max_concurrent_runs}
+  # One run at a time writes a table.
+  pools:
+    default_limit: 1
+    granularity: run
 run_monitoring:
   enabled: true
   start_timeout_seconds: 300

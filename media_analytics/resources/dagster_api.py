@@ -31,7 +31,8 @@ _LAUNCH = """mutation Launch($params: ExecutionParams!) { launchRun(executionPar
 _RUN = """query Run($id: ID!) { runOrError(runId: $id) { __typename ... on Run { status creationTime startTime endTime
   stepStats { stepKey status startTime endTime }
   assetChecks { name } } ... on PythonError { message } } }"""
-_FAILURES = """query Failures($id: ID!) { logsForRun(runId: $id, limit: 1000) { ... on EventConnection { events { __typename
+_FAILURES = """query Failures($id: ID!) { logsForRun(runId: $id, limit: 1000) {
+  ... on EventConnection { events { __typename
   ... on ExecutionStepFailureEvent { stepKey error { message causes { message } } }
   ... on RunFailureEvent { message error { message } } } } } }"""
 
@@ -124,7 +125,9 @@ class DagsterApi:
             if event["__typename"] == "ExecutionStepFailureEvent" and event["error"]:
                 causes = [cause["message"] for cause in event["error"]["causes"]]
                 return f"{event['stepKey']}: {(causes or [event['error']['message']])[-1].strip()[:1000]}"
-        return next((e["message"] for e in events if e["__typename"] == "RunFailureEvent"), "no reason was logged")
+        return next(
+            (e["message"] for e in events if e["__typename"] == "RunFailureEvent"), "no reason was logged"
+        )
 
     def _ask(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         try:

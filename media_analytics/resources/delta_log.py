@@ -73,9 +73,16 @@ class DeltaLog:
     def snapshot(self, contract: TableContract) -> Tail:
         """The table as if the newest commit had written all its partitions: too much is due, nothing is lost."""
         path = self._settings.lake.table_path(contract.layer, contract.name)
-        table = DeltaTable(path.replace("s3a://", "s3://", 1))
-        values = {str(part.get(contract.partition_column)) for part in table.partitions() if part}
+        table, column = DeltaTable(path.replace("s3a://", "s3://", 1)), contract.partition_column
+        values = {str(part[column]) for part in table.partitions()} if column else set()
         return Tail(table.version(), (), dict.fromkeys(values, table.version()), True)
+
+    def transaction(self, contract: TableContract, application: str) -> tuple[int, int]:
+        """The table's version, and the newest transaction of an application in it (-1 if none)."""
+        path = self._settings.lake.table_path(contract.layer, contract.name)
+        table = DeltaTable(path.replace("s3a://", "s3://", 1), without_files=True)
+        number = table.transaction_version(application)
+        return table.version(), -1 if number is None else int(number)
 
     def _open(self, contract: TableContract) -> tuple[fs.FileSystem, str]:
         path = self._settings.lake.table_path(contract.layer, contract.name)

@@ -24,7 +24,8 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
 from fastavro import parse_schema, schemaless_reader
 
 from media_analytics.errors import ServiceError
@@ -87,7 +88,9 @@ class KafkaLog:
     def newest_append(self, name: str) -> datetime | None:
         """Append time of the newest record; None when there is none."""
         with self._explained(f"reading the newest time of topic {name}"):
-            asked = {TopicPartition(name, p): OffsetSpec.max_timestamp() for p in range(self._partitions(name))}
+            asked = {
+                TopicPartition(name, p): OffsetSpec.max_timestamp() for p in range(self._partitions(name))
+            }
             answers = self._admin.list_offsets(asked, request_timeout=TIMEOUT_SECONDS)
             millis = max(future.result().timestamp for future in answers.values())
         return datetime.fromtimestamp(millis / 1000, UTC) if millis >= 0 else None
@@ -121,7 +124,7 @@ class KafkaLog:
         try:
             consumer.assign([TopicPartition(topic, p, start[p]) for p in pending])
             for message in _until(consumer, pending):
-                yield decode(message.value())
+                yield decode(message.value() or b"")
         finally:
             consumer.close()
 
@@ -167,18 +170,20 @@ def _until(consumer: Consumer, end: Mapping[int, int]) -> Iterator[Message]:
     while open_partitions:
         for message in consumer.consume(500, 0.5):
             deadline = time.monotonic() + TIMEOUT_SECONDS
-            error = message.error()
+            error, partition, offset = message.error(), message.partition() or 0, message.offset() or 0
             if error is not None:
                 if error.code() != KafkaError._PARTITION_EOF:
                     raise ServiceError(f"reading topic {message.topic()} failed: {error}")
-                open_partitions.pop(message.partition(), None)
+                open_partitions.pop(partition, None)
                 continue
-            if message.offset() < end[message.partition()]:
+            if offset < end[partition]:
                 yield message
-            if message.offset() + 1 >= end[message.partition()]:
-                open_partitions.pop(message.partition(), None)
+            if offset + 1 >= end[partition]:
+                open_partitions.pop(partition, None)
         if time.monotonic() > deadline:
-            raise ServiceError(f"Kafka sent nothing for {TIMEOUT_SECONDS:.0f} s; partitions left: {open_partitions}")
+            raise ServiceError(
+                f"Kafka sent nothing for {TIMEOUT_SECONDS:.0f} s; partitions left: {open_partitions}"
+            )
 
 
 class _Decoder:

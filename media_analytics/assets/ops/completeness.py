@@ -12,6 +12,7 @@ import dagster as dg
 
 from media_analytics.checks import completeness_run as checks
 from media_analytics.checks.audit import CHECK_NAME, Verdict, audit_staged
+from media_analytics.contracts.model import Contract
 from media_analytics.contracts.registry import TOPICS, table
 from media_analytics.contracts.spark import spark_schema
 from media_analytics.factory import RETRIES, asset_key, contract_check_spec, external_table
@@ -32,7 +33,7 @@ class CompletenessConfig(dg.Config):
 def asset(partitions: Partitions) -> dg.AssetsDefinition:
     """Judges minutes of every topic whose contract names stores."""
     key = asset_key(CONTRACT)
-    inputs = [table("realtime.user_events"), table("bronze.user_events"), *CHECKED]
+    inputs: list[Contract] = [table("realtime.user_events"), table("bronze.user_events"), *CHECKED]
     spec = external_table(
         CONTRACT,
         partitions,
@@ -68,23 +69,37 @@ def _check(context: dg.AssetExecutionContext, config: CompletenessConfig) -> Ite
     dates = [date.fromisoformat(key) for key in context.partition_keys]
     with resources.spark.tagged(context.run_id, CONTRACT.full_name):
         reports = [
-            checks.check_dates(where, topic, dates, now) if config.recheck else checks.check_new_minutes(where, topic, now)
+            checks.check_dates(where, topic, dates, now)
+            if config.recheck
+            else checks.check_new_minutes(where, topic, now)
             for topic in CHECKED
         ]
         verdict = write(where.lake, reports, context.run_id)
         minutes, red, messages = checks.standing_problems(where.lake, now)
-    overdue = [f"{j.span.minute:%H:%M} p{j.span.partition}" for r in reports for j in r.judged if j.is_overdue]
+    overdue = [
+        f"{j.span.minute:%H:%M} p{j.span.partition}" for r in reports for j in r.judged if j.is_overdue
+    ]
     absent = {place: offsets for r in reports for place, offsets in r.absent.items()}
     key = asset_key(CONTRACT)
-    yield dg.AssetCheckResult(asset_key=key, check_name=CHECK_NAME, passed=verdict.passed, metadata=verdict.metadata())
+    yield dg.AssetCheckResult(
+        asset_key=key, check_name=CHECK_NAME, passed=verdict.passed, metadata=verdict.metadata()
+    )
     yield dg.AssetCheckResult(
         asset_key=key,
         check_name=COMPLETE,
         passed=red == 0 and not overdue,
-        metadata={"minutes": minutes, "red_minutes": red, "messages": messages, "overdue": overdue, "absent_offsets": absent},
+        metadata={
+            "minutes": minutes,
+            "red_minutes": red,
+            "messages": messages,
+            "overdue": overdue,
+            "absent_offsets": absent,
+        },
     )
     if not verdict.passed:
-        raise dg.Failure("rows of ops.completeness break its contract", verdict.metadata(), allow_retries=False)
+        raise dg.Failure(
+            "rows of ops.completeness break its contract", verdict.metadata(), allow_retries=False
+        )
     own = set(context.partition_keys)
     for day in sorted({d.isoformat() for r in reports for d in r.dates} - own):
         context.log_event(dg.AssetMaterialization(key, partition=day))

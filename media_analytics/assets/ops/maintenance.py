@@ -10,7 +10,7 @@ from typing import Literal
 
 import dagster as dg
 
-from media_analytics.checks.audit import CHECK_NAME, merge_audited
+from media_analytics.checks.audit import merge_audited
 from media_analytics.contracts.registry import TABLES, table
 from media_analytics.errors import ContractError
 from media_analytics.factory import asset_key, external_table
@@ -73,10 +73,11 @@ def file_maintenance_request(context: dg.OpExecutionContext, config: Maintenance
     key = asset_key(REQUESTS)
     context.log_event(
         dg.AssetMaterialization(
-            key, partition=date.isoformat(now.date()), metadata={"delta_version": version, "action": request.action}
+            key,
+            partition=date.isoformat(now.date()),
+            metadata={"delta_version": version, "action": request.action},
         )
     )
-    context.log_event(dg.AssetCheckEvaluation(asset_key=key, check_name=CHECK_NAME, passed=True, metadata={"rows": 1}))
 
 
 @dg.job(description="Ask the writer of a streamed table to compact, rebuild, delete or vacuum.")

@@ -1,7 +1,7 @@
 """ops.offset_bounds: the offset range of an arrival hour, recorded once when the hour closes.
 
-Belongs here: the asset, and the bounds of one hour. Does not belong here: rebuilding an hour from its bounds (the stream
-does), when an hour closes (`automation/`).
+Belongs here: the asset, and the bounds of one hour. Does not belong here: rebuilding an hour from its bounds (the
+stream does), when an hour closes (`automation/`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -60,15 +60,22 @@ def _record(context: dg.AssetExecutionContext) -> Iterator[Any]:
     late = [hour_of(start) for start in starts if now < start + HOUR + CLOSED_AFTER]
     if late:
         raise dg.Failure(
-            f"hour {late[0]} is not closed; bounds are recorded once, from 2 minutes after its end", allow_retries=False
+            f"hour {late[0]} is not closed; bounds are recorded once, from 2 minutes after its end",
+            allow_retries=False,
         )
     with context.resources.spark.tagged(context.run_id, CONTRACT.full_name):
         known = _known(lake, [hour_of(start) for start in starts])
-        rows = [row for start in starts for row in bounds(lake, context.resources.kafka, start, now) if _is_new(row, known)]
+        rows = [
+            row
+            for start in starts
+            for row in bounds(lake, context.resources.kafka, start, now)
+            if _is_new(row, known)
+        ]
         version = merge_audited(lake, CONTRACT, rows) if rows else lake.version(CONTRACT)
     yield dg.AssetCheckResult(asset_key=key, check_name=CHECK_NAME, passed=True, metadata={"rows": len(rows)})
     yield dg.MaterializeResult(
-        asset_key=key, metadata={"dagster/row_count": len(rows), "already_recorded": len(known), "delta_version": version}
+        asset_key=key,
+        metadata={"dagster/row_count": len(rows), "already_recorded": len(known), "delta_version": version},
     )
 
 
@@ -112,7 +119,10 @@ def _latest_ranges(lake: Lake, hour: str) -> dict[int, tuple[int, int]]:
 
 def _known(lake: Lake, hours: Sequence[str]) -> set[tuple[str, int, str]]:
     rows = lake.read(CONTRACT).where(F.col("hour").isin(list(hours)))
-    return {(r["topic_id"], r["partition"], r["hour"]) for r in rows.select("topic_id", "partition", "hour").collect()}
+    return {
+        (r["topic_id"], r["partition"], r["hour"])
+        for r in rows.select("topic_id", "partition", "hour").collect()
+    }
 
 
 def _is_new(row: Mapping[str, Any], known: set[tuple[str, int, str]]) -> bool:

@@ -23,7 +23,13 @@ from media_analytics.resources.clock import Clock
 CONTRACT = table("ops.restatements")
 GOLD = tuple(
     table(f"gold.{name}")
-    for name in ("reader_sessions", "reader_engagement", "reader_geography", "reader_devices", "reader_sources")
+    for name in (
+        "reader_sessions",
+        "reader_engagement",
+        "reader_geography",
+        "reader_devices",
+        "reader_sources",
+    )
 )
 # A date is published at this time of the next day; until then its numbers may still grow.
 PUBLISHED_AT = time(3)

@@ -5,6 +5,7 @@ when a touched date is recomputed (`automation/`), the arithmetic of dates (`par
 """
 
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from pyspark.sql import functions as F
 
 from media_analytics.checks.audit import merge_audited
 from media_analytics.contracts.registry import table
+from media_analytics.errors import ServiceError
 from media_analytics.factory import AUTOMATIC_TAG, Publication, asset_key, external_table
 from media_analytics.partitions import Partitions, session_dates
 from media_analytics.resources.delta_log import DeltaLog
@@ -21,20 +23,46 @@ from media_analytics.resources.lake import Lake
 
 EVENT_DATES = table("ops.user_events_dates")
 SESSION_DATES = table("ops.session_dates")
+BRONZE = table("bronze.user_events")
+# The stream's name in the transactions of both tables.
+STREAM_APPLICATION = "user_events_stream"
+ROWS_FOLLOW_SECONDS = 60.0
+POLL_SECONDS = 0.2
 _DAY = timedelta(days=1)
 
 
 def specs(partitions: Partitions) -> list[dg.AssetSpec]:
     """Both tables. Their partitions do not follow arrival hours, so the lineage edge maps nothing."""
     here = sys.modules[__name__]
-    bronze = dg.AssetDep(
-        asset_key(table("bronze.user_events")), partition_mapping=dg.AllPartitionMapping()
-    )
+    bronze = dg.AssetDep(asset_key(BRONZE), partition_mapping=dg.AllPartitionMapping())
     silver = dg.AssetDep(asset_key(table("silver.events")), partition_mapping=dg.AllPartitionMapping())
     return [
         external_table(EVENT_DATES, partitions, declared_in=here, deps=[bronze]),
         external_table(SESSION_DATES, partitions, declared_in=here, deps=[silver]),
     ]
+
+
+def stored_version(log: DeltaLog) -> int:
+    """The version of ops.user_events_dates all of whose batches bronze holds.
+
+    The stream commits a batch's dates before its rows, both under the batch's number. A reader that took the newest
+    version in between would believe it has seen rows that were not there yet.
+
+    Raises:
+        ServiceError: the rows of a batch do not follow its dates.
+    """
+    deadline = time.monotonic() + ROWS_FOLLOW_SECONDS
+    while True:
+        version, announced = log.transaction(EVENT_DATES, STREAM_APPLICATION)
+        stored = log.transaction(BRONZE, STREAM_APPLICATION)[1]
+        if stored >= announced:
+            return version
+        if time.monotonic() > deadline:
+            raise ServiceError(
+                f"batch {announced} is in {EVENT_DATES.full_name} but after {ROWS_FOLLOW_SECONDS:.0f} s not in "
+                f"{BRONZE.full_name}; see the process `stream` in `media-analytics status`"
+            )
+        time.sleep(POLL_SECONDS)
 
 
 def record_session_dates(publication: Publication) -> Mapping[str, Any]:
@@ -49,7 +77,7 @@ def record_session_dates(publication: Publication) -> Mapping[str, Any]:
     changed = _changed(publication, version)
     existing = Partitions.of(publication.settings)
     now = datetime.now(UTC)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"session_date": touched, "event_date": day, "dates_version": version, "loaded_at": now}
         for day, latest in sorted(changed.items())
         for touched in existing.existing_days(session_dates(day, latest), now)
@@ -101,7 +129,9 @@ def _new_batches(log: DeltaLog, recorded: Mapping[date, int], version: int) -> d
         text = file.maximum.get("max_occurred_at")
         if text is None:
             return None
-        latest[day] = max(datetime.fromisoformat(text).astimezone(UTC), latest.get(day, datetime.min.replace(tzinfo=UTC)))
+        latest[day] = max(
+            datetime.fromisoformat(text).astimezone(UTC), latest.get(day, datetime.min.replace(tzinfo=UTC))
+        )
     return latest
 
 

@@ -1,6 +1,7 @@
 """silver.events: one row per event.
 
-Belongs here: its inputs and its transform. Does not belong here: how copies are chosen (`spark_jobs.transforms.events`).
+Belongs here: its inputs and its transform. Does not belong here: how copies are chosen
+(`spark_jobs.transforms.events`).
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -9,14 +10,13 @@ import dagster as dg
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from media_analytics.assets.ops.touched_dates import EVENT_DATES, record_session_dates
+from media_analytics.assets.ops.touched_dates import BRONZE, EVENT_DATES, record_session_dates, stored_version
 from media_analytics.contracts.registry import table
 from media_analytics.factory import Inputs, TableAsset, asset_key
 from media_analytics.resources.lake import Staged
 from spark_jobs.transforms import events as transform
 
 CONTRACT = table("silver.events")
-BRONZE = table("bronze.user_events")
 
 
 def silver_events(inputs: Inputs) -> DataFrame:
@@ -46,6 +46,7 @@ TABLE = TableAsset(
     contract=CONTRACT,
     transform=silver_events,
     trigger=EVENT_DATES,
+    trigger_version=stored_version,
     # Arrival hours and event dates are not the same windows; the touched dates say what is due.
     lineage=[dg.AssetDep(asset_key(BRONZE), partition_mapping=dg.AllPartitionMapping())],
     extend=displaced_dates,

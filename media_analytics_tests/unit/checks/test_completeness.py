@@ -85,7 +85,7 @@ def test_a_row_inserted_twice_is_a_duplicate() -> None:
 
 
 def test_a_lost_row_and_a_duplicate_do_not_cancel_out() -> None:
-    """rows == kafka_count, so a check that compares counts only would be green."""
+    """Rows == kafka_count, so a check that compares counts only would be green."""
     judged = _one(_full(rows=10, distinct=9), _full())
     assert set(judged.problems) == {"missing_realtime", "duplicates_realtime"}
 

@@ -1,0 +1,1 @@
+"""Tests: the graph on a real Spark server and real Delta tables."""

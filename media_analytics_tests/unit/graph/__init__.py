@@ -1,0 +1,1 @@
+"""Tests: the graph, without any service."""
