@@ -32,6 +32,8 @@ from media_analytics.errors import ServiceError
 from media_analytics.settings import Settings
 
 TIMEOUT_SECONDS = 15.0
+# Its methods carry no types.
+_SPEC: Any = OffsetSpec
 # The Confluent framing: one zero byte, then the schema id.
 FRAME_BYTES = 5
 
@@ -68,20 +70,20 @@ class KafkaLog:
 
     def first_offsets(self, name: str) -> dict[int, int]:
         """Per partition, the oldest offset still there."""
-        return self._offsets(name, OffsetSpec.earliest())
+        return self._offsets(name, _SPEC.earliest())
 
     def end_offsets(self, name: str) -> dict[int, int]:
         """Per partition, one past the newest offset that a reader of committed data sees."""
-        return self._offsets(name, OffsetSpec.latest())
+        return self._offsets(name, _SPEC.latest())
 
     def offsets_at(self, name: str, instant: datetime) -> dict[int, int]:
         """Per partition, the first offset appended at or after `instant`; the end if there is none."""
         millis = -int(-instant.timestamp() * 1000 // 1)
-        found = self._offsets(name, OffsetSpec.for_timestamp(millis))
+        found = self._offsets(name, _SPEC.for_timestamp(millis))
         if any(offset < 0 for offset in found.values()):
             end = self.end_offsets(name)
             # The end may have moved between the two questions: then ask again rather than take a later record in.
-            again = self._offsets(name, OffsetSpec.for_timestamp(millis))
+            again = self._offsets(name, _SPEC.for_timestamp(millis))
             found = {p: end[p] if offset < 0 else offset for p, offset in again.items()}
         return found
 
@@ -89,7 +91,7 @@ class KafkaLog:
         """Append time of the newest record; None when there is none."""
         with self._explained(f"reading the newest time of topic {name}"):
             asked = {
-                TopicPartition(name, p): OffsetSpec.max_timestamp() for p in range(self._partitions(name))
+                TopicPartition(name, p): _SPEC.max_timestamp() for p in range(self._partitions(name))
             }
             answers = self._admin.list_offsets(asked, request_timeout=TIMEOUT_SECONDS)
             millis = max(future.result().timestamp for future in answers.values())
@@ -128,7 +130,7 @@ class KafkaLog:
         finally:
             consumer.close()
 
-    def _offsets(self, name: str, spec: OffsetSpec) -> dict[int, int]:
+    def _offsets(self, name: str, spec: Any) -> dict[int, int]:
         with self._explained(f"reading offsets of topic {name}"):
             asked = {TopicPartition(name, p): spec for p in range(self._partitions(name))}
             answers = self._admin.list_offsets(

@@ -1,0 +1,87 @@
+"""Which dates become due: the real definitions, evaluated without running anything."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from media_analytics.build import build_defs
+from media_analytics_tests.builders import settings as builder
+
+DATES = dg.AssetKey(["ops", "user_events_dates"])
+SESSION_DATES = dg.AssetKey(["ops", "session_dates"])
+BRONZE = dg.AssetKey(["bronze", "user_events"])
+EVENTS = dg.AssetKey(["silver", "events"])
+SESSIONS = dg.AssetKey(["silver", "sessions"])
+GOLD = [
+    dg.AssetKey(["gold", f"reader_{name}"]) for name in ("sessions", "engagement", "geography", "devices", "sources")
+]
+OLD = ("2015-05-17", "2015-05-18", "2015-05-20")
+
+
+class Daemon:
+    """Evaluates the conditions tick by tick, as the automation sensor does."""
+
+    def __init__(self, defs: dg.Definitions, instance: dg.DagsterInstance) -> None:
+        self.defs, self.instance = defs, instance
+        self.cursor: Any = None
+        self.tick()
+
+    def tick(self) -> dict[dg.AssetKey, set[str]]:
+        """Requested dates by table."""
+        result = dg.evaluate_automation_conditions(
+            self.defs, self.instance, cursor=self.cursor, evaluation_time=datetime.now(UTC)
+        )
+        self.cursor = result.cursor
+        found = {key: set(result.get_requested_partitions(key)) for key in (EVENTS, SESSIONS, *GOLD)}
+        return {key: dates for key, dates in found.items() if dates}
+
+    def report(self, key: dg.AssetKey, *partitions: str) -> None:
+        for partition in partitions:
+            self.instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=partition))
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Daemon(build_defs(builder.make(tmp_path)), instance)
+
+
+def test_dates_of_ten_years_ago_are_due_and_no_other(daemon: Daemon) -> None:
+    """`eager()` would take the newest date only."""
+    daemon.report(DATES, *OLD)
+    assert daemon.tick() == {EVENTS: set(OLD)}
+    assert daemon.tick() == {}
+
+
+def test_an_arrival_hour_alone_makes_nothing_due(daemon: Daemon) -> None:
+    """Mapped by time or to all dates it would ask for a wrong date or for all 9,000."""
+    daemon.report(BRONZE, "2026-03-01-10:00")
+    assert daemon.tick() == {}
+
+
+def test_an_update_after_the_request_is_not_lost(daemon: Daemon) -> None:
+    """Rows that arrive while the run works must be computed by another run."""
+    daemon.report(DATES, OLD[0])
+    assert daemon.tick() == {EVENTS: {OLD[0]}}
+    daemon.report(DATES, OLD[0])
+    daemon.report(EVENTS, OLD[0])
+    assert daemon.tick() == {EVENTS: {OLD[0]}}
+
+
+def test_sessions_follow_touched_session_dates_not_events(daemon: Daemon) -> None:
+    daemon.report(EVENTS, OLD[0])
+    assert daemon.tick() == {}
+    daemon.report(SESSION_DATES, OLD[0], OLD[1])
+    assert daemon.tick() == {SESSIONS: {OLD[0], OLD[1]}}
+
+
+def test_gold_follows_what_was_published_although_another_date_failed(daemon: Daemon) -> None:
+    """Three dates requested, one fails its audit and is never materialized: gold of the two good ones is due."""
+    daemon.report(SESSION_DATES, *OLD)
+    assert daemon.tick() == {SESSIONS: set(OLD)}
+    daemon.report(SESSIONS, OLD[0], OLD[2])
+    assert daemon.tick() == {key: {OLD[0], OLD[2]} for key in GOLD}
