@@ -137,6 +137,37 @@ def _send_simulated(settings: "Settings", seed: int, events: int) -> tuple[int, 
     }
 
 
+def _compute(settings: "Settings", report: Report, console: "Console") -> None:
+    """Touched dates, completeness and the audit of streamed tables at once; one line for each step of the runs."""
+    from media_analytics.automation.at_once import bring_up_to_date
+
+    with _stage(report, console, "compute and check the tables"), console.status("computing ...") as status:
+        outcome = bring_up_to_date(settings, status.update)
+    for job, done in outcome.runs:
+        for step, seconds in done.steps.items():
+            report.stages.append(Stage(f"  {job}: {step.replace('__', '.')}", seconds))
+        if done.overhead_seconds is not None:
+            report.stages.append(Stage(f"  {job}: Dagster's own overhead", done.overhead_seconds))
+    if outcome.waited_seconds:
+        report.stages.append(Stage("  waiting until the last minute is closed", outcome.waited_seconds))
+
+
+def _checks(settings: "Settings") -> "Iterator[Figure]":
+    """What Dagster knows of every declared check."""
+    from media_analytics.commands.summary import Figure
+    from media_analytics.resources.dagster_api import DagsterApi
+
+    states = DagsterApi(settings).checks()
+    query = "GraphQL assetNodes { assetChecksOrError { checks { executionForLatestMaterialization { status } } } }"
+    evaluated = {name: state for name, state in states.items() if state != "NOT_EVALUATED"}
+    passed = sum(state == "SUCCEEDED" for state in evaluated.values())
+    yield Figure("checks", "asset checks passed", f"{passed} of {len(evaluated)}", "Dagster", query)
+    others = {name: state for name, state in states.items() if state != "SUCCEEDED"}
+    if others:
+        told = "\n".join(f"{name} {state.lower()}" for name, state in sorted(others.items()))
+        yield Figure("checks", "not passed, or not evaluated yet", told, "Dagster", query)
+
+
 def _new_offsets(before: dict[int, int], after: dict[int, int]) -> dict[int, tuple[int, int]]:
     """Per partition with new records, the first new offset and the end."""
     return {p: (before.get(p, 0), end) for p, end in after.items() if end > before.get(p, 0)}
@@ -167,8 +198,7 @@ def _await_arrival(stores: "Stores", sent: dict[int, tuple[int, int]], since: da
 def _stage(report: Report, console: "Console", name: str) -> Iterator[Stage]:
     stage = Stage(name)
     began = time.monotonic()
-    with console.status(f"{name} ..."):
-        yield stage
+    yield stage
     stage.seconds = time.monotonic() - began
     report.stages.append(stage)
     rate = stage.rate()

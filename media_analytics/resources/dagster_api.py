@@ -35,6 +35,8 @@ _FAILURES = """query Failures($id: ID!) { logsForRun(runId: $id, limit: 1000) {
   ... on EventConnection { events { __typename
   ... on ExecutionStepFailureEvent { stepKey error { message causes { message } } }
   ... on RunFailureEvent { message error { message } } } } } }"""
+_CHECKS = """query Checks { assetNodes { assetKey { path } assetChecksOrError { __typename
+  ... on AssetChecks { checks { name executionForLatestMaterialization { status } } } } } }"""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,16 @@ class DagsterApi:
             steps={s["stepKey"]: s["endTime"] - s["startTime"] for s in steps},
             running=tuple(s["stepKey"] for s in found["stepStats"] if s["startTime"] and not s["endTime"]),
         )
+
+    def checks(self) -> dict[str, str]:
+        """Newest state of every declared asset check, by `layer.table: name`; `NOT_EVALUATED` where there is none."""
+        states = {}
+        for node in self._ask(_CHECKS, {})["assetNodes"]:
+            for check in node["assetChecksOrError"].get("checks", []):
+                execution = check["executionForLatestMaterialization"]
+                name = f"{'.'.join(node['assetKey']['path'])}: {check['name']}"
+                states[name] = execution["status"] if execution else "NOT_EVALUATED"
+        return states
 
     def wait(self, run_id: str, timeout_seconds: float, progress: Callable[[Run], None]) -> Run:
         """Follow a run to its end.

@@ -107,11 +107,20 @@ class KafkaLog:
 
     def records(self, topic: str, since: datetime) -> Iterator[dict[str, Any]]:
         """Decoded records of a small topic from `since` to its end as it is now."""
-        start, end = self.offsets_at(topic, since), self.end_offsets(topic)
+        decode = _Decoder(self._settings.registry.url)
+        for message in self._read(topic, self.offsets_at(topic, since)):
+            yield decode(message.value() or b"")
+
+    def count(self, topic: str) -> int:
+        """Records a reader of committed data finds from the topic's first offset to its end. Reads them all."""
+        return sum(1 for _ in self._read(topic, self.first_offsets(topic)))
+
+    def _read(self, topic: str, start: Mapping[int, int]) -> Iterator[Message]:
+        """Committed messages from `start` to the end as it is now."""
+        end = self.end_offsets(topic)
         pending = {p: end[p] for p in end if start[p] < end[p]}
         if not pending:
             return
-        decode = _Decoder(self._settings.registry.url)
         consumer = Consumer(
             self._settings.kafka.client_config()
             | {
@@ -125,8 +134,7 @@ class KafkaLog:
         )
         try:
             consumer.assign([TopicPartition(topic, p, start[p]) for p in pending])
-            for message in _until(consumer, pending):
-                yield decode(message.value() or b"")
+            yield from _until(consumer, pending)
         finally:
             consumer.close()
 
