@@ -32,7 +32,7 @@ from media_analytics.local.sockets import socket_path
 # A process that ends earlier than this did not start: supervisord waits one second longer before each new try.
 _START_SECONDS = 10
 _START_TRIES = 1000
-# supervisord stops a priority group at a time: clients first (200), then the stores (100).
+# Clients are stopped first (200), then the stores (100).
 _STOP_FIRST, _STOP_LAST = 200, 100
 # Both phases together stay below 20 s; a process that takes longer is killed.
 _STOP_CLIENT_SECONDS, _STOP_STORE_SECONDS = 8, 6
@@ -162,21 +162,36 @@ def supervisor_pid(home: Home) -> int | None:
 
 
 def shut_down(home: Home, timeout_seconds: float) -> None:
-    """End the supervisor and its programs; one that does not end in time is killed."""
+    """End the programs, clients before stores, and the supervisor; what does not end in time is killed."""
     pid = supervisor_pid(home)
-    asked = _call(home, "supervisor.shutdown") is not None
     if pid is None:
         return
+    deadline = time.monotonic() + timeout_seconds
+    # By itself the supervisor would stop one program after the other.
+    for is_last in (False, True):
+        _stop_together(home, [name for name in programs(home) or {} if (name in _STORES) == is_last], deadline)
+    asked = _call(home, "supervisor.shutdown") is not None
     if not asked:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
     try:
-        psutil.Process(pid).wait(timeout_seconds)
+        psutil.Process(pid).wait(max(1.0, deadline - time.monotonic()))
     except psutil.TimeoutExpired:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     except psutil.NoSuchProcess:
         return
+
+
+def _stop_together(home: Home, names: list[str], deadline: float) -> None:
+    """Ask several programs to end and wait; the supervisor kills those that take too long."""
+    for name in names:
+        _call(home, "supervisor.stopProcess", name, False)
+    while time.monotonic() < deadline:
+        states = {name: program.state for name, program in (programs(home) or {}).items()}
+        if all(states.get(name, "STOPPED") in ("STOPPED", "EXITED", "FATAL", "UNKNOWN") for name in names):
+            return
+        time.sleep(0.1)
 
 
 def _call(home: Home, method: str, *arguments: object) -> object | None:
