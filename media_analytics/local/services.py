@@ -21,7 +21,7 @@ class Service:
     # True: started only when topics, schemas and tables are there.
     needs_contracts: bool = False
     # Seconds after its start within which it must become ready on a slow machine.
-    ready_within_seconds: float = 180.0
+    ready_within_seconds: float = 300.0
     # Settings variable whose presence means: somebody else runs it.
     external_variable: str | None = None
 

@@ -166,26 +166,29 @@ def _wait(home: Home, wanted: Sequence[Service], shown: Sequence[Service], watch
     limit = max((s.ready_within_seconds for s in wanted), default=0.0)
     deadline = time.monotonic() + limit
     restarts = {s.name: status.restarts(home, s.name) for s in wanted}
+    found = {one.name: one for one in status.collect(home, shown)}
     while True:
-        found = status.collect(home, shown)
-        watcher.services(found)
-        waiting = [one for one in found if one.name in names and one.state != "ready"]
+        watcher.services(list(found.values()))
+        waiting = [one for one in found.values() if one.name in names and one.state != "ready"]
         if not waiting:
             return
         for one in waiting:
             if one.state == "failed" or one.restarts - restarts[one.name] >= _MAX_RESTARTS:
-                raise ServiceError(_told(home, one, "does not start"))
+                raise _not_ready(home, one, "does not start")
         if time.monotonic() > deadline:
-            raise ServiceError(_told(home, waiting[0], f"is not ready after {limit:.0f} s"))
+            raise _not_ready(home, waiting[0], f"is not ready after {limit:.0f} s")
         time.sleep(_POLL_SECONDS)
+        # Asking those that are ready again would only take time from those that are not.
+        late = [s for s in shown if found[s.name].state != "ready"]
+        found |= {one.name: one for one in status.collect(home, late)}
 
 
-def _told(home: Home, one: ServiceStatus, what: str) -> str:
+def _not_ready(home: Home, one: ServiceStatus, what: str) -> ServiceError:
     log = home.log_file(one.name)
     tail = log.read_text("utf-8", "replace").splitlines()[-15:] if log.is_file() else []
     reason = f" ({one.detail})" if one.detail else ""
     shown = "\n".join(f"  {line}" for line in tail)
-    return (
+    return ServiceError(
         f"{one.name} {what}{reason}. The end of {log}:\n{shown}\n"
         "The other services keep running: `media-analytics status` shows them, `media-analytics down` stops them."
     )

@@ -87,12 +87,12 @@ def _state(home: Home, service: Service, program: Program | None) -> tuple[State
         return "failed", program.detail
     if program.state not in ("STARTING", "RUNNING"):
         return "unhealthy", f"ended and is started again; see `media-analytics logs {service.name}`"
-    found = readiness.check(home, service, program.pid)
     seen = home.run / f"{service.name}.ready"
+    was_ready = seen.is_file() and seen.read_text("utf-8") == str(program.pid)
+    found = readiness.check(home, service, program.pid, was_ready=was_ready)
     if found.is_ready:
         seen.write_text(str(program.pid), "utf-8")
         return "ready", ""
-    was_ready = seen.is_file() and seen.read_text("utf-8") == str(program.pid)
     is_late = program.uptime_seconds > service.ready_within_seconds
     return ("unhealthy" if was_ready or is_late else "starting"), found.detail
 
