@@ -233,7 +233,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     """
     name = environ.get(f"{PREFIX}ENVIRONMENT")
     allowed = ", ".join(get_args(Environment))
-    if name not in get_args(Environment):
+    if name is None or name not in get_args(Environment):
         raise SettingsError(
             f"{PREFIX}ENVIRONMENT is {name!r}; expected one of {allowed}. On a laptop run "
             '`eval "$(media-analytics env)"` after `media-analytics up`.'

@@ -4,7 +4,7 @@ Belongs here: the queries of the summary that `media-analytics run` prints and `
 belong here: sending input, waiting, running assets.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -177,7 +177,7 @@ def _spark(stores: Stores, section: str, name: str, query: str) -> Figure:
     )
 
 
-def _text(rows: list[tuple[Any, ...]]) -> str:
+def _text(rows: Sequence[Sequence[Any]]) -> str:
     """One value as it is; rows of (name, number) as `name number, name number`."""
     if len(rows) == 1 and len(rows[0]) == 1:
         return _number(rows[0][0])
