@@ -13,8 +13,8 @@ from pyspark.sql import SparkSession
 
 JARS_VARIABLE = "MEDIA_ANALYTICS_SPARK_JARS"
 _CONFIGURATION = {
-    "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
+    "spark.ui.enabled": "false",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -25,6 +25,23 @@ _CONFIGURATION = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
 }
+_LOGGING = """status=error
+appender.console.type=Console
+appender.console.name=console
+appender.console.target=SYSTEM_ERR
+appender.console.layout.type=PatternLayout
+appender.console.layout.pattern=%d{yyyy-MM-dd'T'HH:mm:ss.SSSX}{UTC} %p %c{1} %m%n
+rootLogger.level=warn
+rootLogger.appenderRef.console.ref=console
+# One warning for each field of each batch, about nulls that the caller has ruled out.
+logger.avro.name=org.apache.spark.sql.avro.AvroSerializer
+logger.avro.level=error
+# A batch that waited for maintenance, and adaptive execution that streams do not have.
+logger.plans.name=org.apache.spark.sql.catalyst.util.SparkStringUtils
+logger.plans.level=error
+logger.trigger.name=org.apache.spark.sql.execution.streaming.runtime
+logger.trigger.level=error
+"""
 _JVM = "-XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError -Djava.awt.headless=true"
 
 
@@ -49,11 +66,18 @@ def local_session(
         extra: further configuration, which wins.
     """
     scratch.mkdir(parents=True, exist_ok=True)
+    logging = scratch / "log4j2.properties"
+    logging.write_text(_LOGGING, "utf-8")
+    options = (
+        *(_JVM, jvm_options),
+        f"-Dderby.system.home={scratch}",
+        f"-Dlog4j2.configurationFile={logging.as_uri()}",
+    )
     configuration = _CONFIGURATION | {
         "spark.driver.memory": memory,
         "spark.local.dir": str(scratch),
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
-        "spark.driver.extraJavaOptions": f"{_JVM} -Dderby.system.home={scratch} {jvm_options}",
+        "spark.driver.extraJavaOptions": " ".join(options),
     }
     if jars:
         configuration["spark.driver.extraClassPath"] = f"{jars}/*"

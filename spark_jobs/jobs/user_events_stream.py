@@ -10,7 +10,9 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
+from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from media_analytics.settings import Settings, load_settings
@@ -43,24 +45,29 @@ def process(
             else:
                 made.go_on_at(go_on_at)
         finally:
-            session.stop()
+            # A signal to the whole process group ends Java first.
+            with suppress(Py4JError, OSError):
+                session.stop()
 
     return stream
 
 
 def _session(settings: Settings, jars: str | None) -> SparkSession:
-    session = local_session(
+    return local_session(
         "media-analytics user events",
         settings.home / "run" / "stream-scratch",
         jars=jars,
         memory=settings.stream.driver_memory,
         cores=settings.spark.cores,
         jvm_options=_AVRO_LIMITS,
-        # Two progress records are enough for health; the default keeps a hundred.
-        extra={"spark.sql.streaming.numRecentProgressUpdates": "2"},
+        extra={
+            # Two progress records are enough for health; the default keeps a hundred.
+            "spark.sql.streaming.numRecentProgressUpdates": "2",
+            # Batches are small: one task finishes them sooner than two start.
+            "spark.sql.shuffle.partitions": "1",
+            "spark.databricks.delta.snapshotPartitions": "1",
+        },
     )
-    session.sparkContext.setLogLevel("WARN")
-    return session
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -23,7 +23,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
+from pyspark.sql.types import StructType, TimestampType
 
 from media_analytics.errors import DataLossError
 from media_analytics.settings import Settings
@@ -152,7 +152,7 @@ class Batches:
         batch = positions.batch_id(bounds.number)
         decoded = decoded.persist()
         try:
-            broken = [row.asDict() for row in decoded.where(F.col("problem").isNotNull()).toLocalIterator()]
+            broken = self._broken(decoded)
             good = decoded.where(F.col("problem").isNull()).drop("problem", "value", "latest_timestamp")
             self._hook("read")
             self._until_registry_answers(lambda: self._letters.send(broken))
@@ -170,6 +170,16 @@ class Batches:
             self._hook("rows")
         finally:
             decoded.unpersist()
+
+    def _broken(self, decoded: DataFrame) -> list[dict[str, Any]]:
+        # Only broken rows leave Spark; an instant out of Python's range would not survive the way.
+        instants = [
+            f.name for f in decoded.schema if f.name != "latest_timestamp" and f.dataType == TimestampType()
+        ]
+        safe = {n: F.when(F.year(n).between(1, 9999), F.col(n)) for n in instants}
+        rows = decoded.where(F.col("problem").isNotNull()).withColumns(safe).collect()
+        table = self.schema()
+        return [row.asDict() | {"problem": decode.problem_of(row.asDict(), table)} for row in rows]
 
     def _ordered(self, rows: DataFrame) -> DataFrame:
         return rows.select(*self.schema().names)

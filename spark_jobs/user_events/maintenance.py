@@ -31,6 +31,7 @@ NOTE_SETTING = "spark.databricks.delta.commitInfo.userMetadata"
 # An hour is compacted this long after its end; records on their way have arrived by then.
 SETTLE = timedelta(minutes=5)
 VACUUM_INTERVAL = timedelta(days=1)
+FIRST_AFTER = timedelta(minutes=10)
 _LOG = logging.getLogger(__name__)
 
 
@@ -53,8 +54,9 @@ class Maintenance:
         self._results = settings.lake.table_path(*RESULTS)
         self._tables = {"bronze.user_events": batches.table, "ops.user_events_dates": batches.dates}
         self._seen_version: int | None = None
-        self._compacted_hour = ""
-        self._vacuumed_at = datetime.min.replace(tzinfo=UTC)
+        # Nothing unasked in the first minutes: a start has a backlog to read.
+        self._small_at = datetime.now(UTC) + FIRST_AFTER
+        self._vacuum_at = self._small_at + FIRST_AFTER
 
     def answer_requests(self) -> int:
         """Carry out what is asked and not yet answered; returns how many. Costs one look at a log when idle."""
@@ -69,18 +71,18 @@ class Maintenance:
 
     def keep_small(self, now: datetime) -> None:
         """Once an hour: compact closed hours and the dates table; once a day: remove files nothing refers to."""
-        hour = (now - SETTLE).strftime("%Y-%m-%dT%H")
-        if hour == self._compacted_hour:
+        if now < self._small_at:
             return
+        hour = (now - SETTLE).strftime("%Y-%m-%dT%H")
         files = io.files_per_partition(self._batches.table, "appended_hour")
         for closed in sorted(h for h, count in files.items() if h < hour and count > 1):
             self._compact(closed)
         self._optimize(self._batches.dates, "", "compact the dates")
-        if now - self._vacuumed_at > VACUUM_INTERVAL:
+        self._small_at = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1) + SETTLE
+        if now >= self._vacuum_at:
             for path in self._tables.values():
-                self._spark.sql(f"VACUUM delta.`{path}`")
-            self._vacuumed_at = now
-        self._compacted_hour = hour
+                self._spark.sql(f"VACUUM delta.`{path}`").collect()
+            self._vacuum_at = now + VACUUM_INTERVAL
 
     def _open_requests(self) -> list[Row]:
         requests = self._spark.read.format("delta").load(self._requests)

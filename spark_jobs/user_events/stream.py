@@ -89,7 +89,7 @@ class UserEventsStream:
                 except (ServiceError, PySparkException) as error:
                     self._errors.check()
                     self._wait(f"{type(error).__name__}: {str(error).partition(chr(10))[0][:500]}")
-        except Py4JError as error:
+        except (Py4JError, ConnectionError) as error:
             if not self._stop.is_set():
                 raise ServiceError(
                     f"{NAME}: the Java process ended: {error}; start the stream again"

@@ -1,0 +1,1 @@
+"""Tests of the Spark stream on real Kafka, registry and Delta."""
