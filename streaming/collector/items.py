@@ -79,6 +79,14 @@ class _Click(msgspec.Struct):
     brand: str | None = None
 
 
+class _Claim(msgspec.Struct):
+    event_id: str | None = None
+
+
+_claim = msgspec.json.Decoder(_Claim)
+_LONGEST_CLAIM = 64
+
+
 def item_type(schema: Schema) -> type[msgspec.Struct]:
     """The type of a user item: every field of the schema, all but type and time optional."""
     fields: list[Any] = [("event_type", str), ("occurred_at", str)]
@@ -245,6 +253,15 @@ class Mapper:
             received_at=context.received_at,
             is_import=is_import,
         )
+
+
+def claimed_id(raw: msgspec.Raw) -> str | None:
+    """The event id a refused item claims, so that its sender finds it; None when it has none."""
+    try:
+        claimed = _claim.decode(raw).event_id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return claimed[:_LONGEST_CLAIM] if claimed else None
 
 
 def _is_import(origin: str | None, context: Context) -> bool:

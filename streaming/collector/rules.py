@@ -8,6 +8,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from streaming.codecs.instants import microseconds
 from streaming.collector.answers import Rejection
@@ -47,6 +48,7 @@ NUMBER_BOUNDS: Mapping[str, tuple[float, float]] = {
 }
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 IMPORT_TOLERANCE = timedelta(minutes=5)
+_LONGEST_ADDRESS = 64
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -134,6 +136,11 @@ def address(field: str, value: str) -> str:
 
 def canonical_address(value: str) -> str | None:
     """The canonical text of an IP address, or None if it is none. IPv4 written as IPv6 becomes IPv4."""
+    return _canonical(value) if len(value) <= _LONGEST_ADDRESS else None
+
+
+@lru_cache(maxsize=8192)
+def _canonical(value: str) -> str | None:
     try:
         parsed = ipaddress.ip_address(value)
     except ValueError:

@@ -19,7 +19,7 @@ import msgspec
 from media_analytics.settings import Settings
 from streaming.codecs.avro import Codec, EncodeError
 from streaming.codecs.instants import microseconds
-from streaming.collector import answers, body, log_lines
+from streaming.collector import answers, body, items, log_lines
 from streaming.collector.access import Access, Sender
 from streaming.collector.answers import Item, Kind, Rejection, Unavailable
 from streaming.collector.disk import FreeDisk
@@ -59,9 +59,9 @@ class Judged:
         self.items.append(answers.accepted(index, record["event_id"]))
         self.outgoing.append(Outgoing(EVENTS, record["visitor_id"].encode(), datum))
 
-    def reject(self, index: int, rejection: Rejection) -> None:
+    def reject(self, index: int, rejection: Rejection, event_id: str | None = None) -> None:
         """Refuse an item."""
-        self.items.append(answers.rejected(index, rejection))
+        self.items.append(answers.rejected(index, rejection, event_id))
         if self.worst != "shape":
             self.worst = rejection.kind
 
@@ -169,17 +169,17 @@ class Ingest:
 
     def _judge(
         self,
-        items: list[msgspec.Raw],
+        raws: list[msgspec.Raw],
         record_of: Callable[[msgspec.Raw, Context], dict[str, Any]],
         context: Context,
     ) -> Judged:
         judged = Judged([], [])
-        for index, raw in enumerate(items):
+        for index, raw in enumerate(raws):
             try:
                 record = record_of(raw, context)
                 judged.accept(index, record, self._encoded(record))
             except Rejection as rejection:
-                judged.reject(index, rejection)
+                judged.reject(index, rejection, items.claimed_id(raw))
         return judged
 
     def _judge_lines(self, data: bytes, context: Context) -> Judged:

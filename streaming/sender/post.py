@@ -93,7 +93,8 @@ class Poster:
                 if answer.status_code not in _RETRIED:
                     return self._judged(answer)
                 problem = f"answered {answer.status_code}: {_first_message(answer)}"
-                pause = min(float(answer.headers.get("Retry-After", wait)), _LONGEST_WAIT_SECONDS)
+                asked = answer.headers.get("Retry-After", "")
+                pause = min(float(asked) if asked.isdigit() else wait, _LONGEST_WAIT_SECONDS)
             if time.monotonic() + pause > deadline:
                 raise ServiceError(
                     f"the collector at {self._url} took no batch for {self._patience_seconds:.0f} s ({problem}); "

@@ -10,6 +10,7 @@ from streaming.simulator import world
 from streaming.simulator.chance import Chance, Weighted, zipf
 
 _ARTICLES = 300
+_REMEMBERED = 20_000
 _SHARE_WITH_VIDEO = 0.3
 
 
@@ -61,7 +62,11 @@ class Place:
         if self._known and self._chance.happens(0.33):
             return self._chance.one_of(self._known)
         reader = self._person()
-        self._known.append(reader)
+        if len(self._known) < _REMEMBERED:
+            self._known.append(reader)
+        else:
+            # A live stream goes on for days; its memory does not grow.
+            self._known[self._chance.below(_REMEMBERED)] = reader
         return reader
 
     def bot(self) -> Reader:

@@ -9,12 +9,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -107,45 +106,32 @@ def _free_url() -> str:
         return f"http://127.0.0.1:{found.getsockname()[1]}"
 
 
-def read_topic(
-    home: Embedded,
-    topic: str,
-    until: Callable[[list[dict[str, Any]]], bool] | None = None,
-    timeout_seconds: float = 30,
-) -> list[dict[str, Any]]:
-    """Every record of a topic, decoded; polls until `until` holds, else to the end of the topic."""
-    consumer = Consumer(
-        {
-            **home.settings.kafka.client_config(),
-            "group.id": f"test-{time.monotonic_ns()}",
-            "enable.auto.commit": False,
-        }
-    )
+def read_topic(home: Embedded, topic: str) -> list[dict[str, Any]]:
+    """Every record that the topic holds now, decoded, with `_partition` and `_offset`."""
+    config = {
+        "group.id": "test",
+        "enable.auto.commit": False,
+        "fetch.wait.max.ms": 50,
+        "enable.partition.eof": True,
+    }
+    consumer = Consumer({**home.settings.kafka.client_config(), **config})
     codec = Codec.from_file(topic)
     records: list[dict[str, Any]] = []
     try:
         parts = sorted(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
         consumer.assign([TopicPartition(topic, p, 0) for p in parts])
-        deadline = time.monotonic() + timeout_seconds
-        while time.monotonic() < deadline:
-            for message in consumer.consume(5000, 0.5):
-                assert message.error() is None, message.error()
+        deadline = time.monotonic() + 60
+        ended: set[int] = set()
+        while len(ended) < len(parts):
+            assert time.monotonic() < deadline, f"{topic} was not read to its end in 60 s"
+            for message in consumer.consume(1000, 0.1):
+                error = message.error()
+                if error is not None:
+                    assert error.code() == KafkaError._PARTITION_EOF, error
+                    ended.add(message.partition())
+                    continue
                 record = codec.decode(unframe(message.value())[1])
                 records.append(record | {"_partition": message.partition(), "_offset": message.offset()})
-            if until is not None:
-                if until(records):
-                    return records
-                continue
-            ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in parts}
-            positions = {
-                p.partition: p.offset for p in consumer.position([TopicPartition(topic, p) for p in parts])
-            }
-            if all(positions[p] >= end or end == 0 for p, end in ends.items()):
-                return records
-        if until is not None:
-            raise AssertionError(
-                f"{topic}: the condition did not hold in {timeout_seconds} s; {len(records)} records"
-            )
         return records
     finally:
         consumer.close()

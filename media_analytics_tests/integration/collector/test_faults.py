@@ -3,7 +3,7 @@
 import functools
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 
 from media_analytics_tests.integration.collector import process
 from media_analytics_tests.integration.collector.process import Collector, read_topic
+from media_analytics_tests.services import embedded
 from media_analytics_tests.services.embedded import Embedded, wait_until
 
 pytestmark = pytest.mark.integration
@@ -73,15 +74,24 @@ class Load:
                     self._stop.wait(0.1)
 
 
-@pytest.fixture
-def own(make_embedded: Callable[..., Embedded], tmp_path: Path) -> Iterator[tuple[Embedded, Collector]]:
-    """A Kafka and a collector of the test's own."""
-    home = make_embedded("own", COLLECTOR__PRODUCE_TIMEOUT_SECONDS="4")
+@pytest.fixture(scope="module")
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+    """Kafka and registry that these tests may kill."""
+    home = embedded.make(tmp_path_factory.mktemp("faults") / "home")
     home.start("kafka")
     home.start("registry")
     process.prepare(home)
-    collector = Collector(home, tmp_path / "log", COLLECTOR__PRODUCE_TIMEOUT_SECONDS="4").start()
-    yield home, collector
+    yield home
+    home.stop_all()
+
+
+@pytest.fixture
+def own(own_home: Embedded, tmp_path: Path) -> Iterator[tuple[Embedded, Collector]]:
+    """A collector of the test's own."""
+    own_home.start("kafka")
+    own_home.start("registry")
+    collector = Collector(own_home, tmp_path / "log", COLLECTOR__PRODUCE_TIMEOUT_SECONDS="4").start()
+    yield own_home, collector
     if collector.process is not None and collector.process.poll() is None:
         collector.kill()
 
@@ -131,17 +141,17 @@ def test_asked_to_stop_it_answers_what_it_took(own: tuple[Embedded, Collector]) 
     assert load.acknowledged - {r["event_id"] for r in read_topic(home, "user.raw")} == set()
 
 
-def test_started_before_kafka_it_waits(make_embedded: Callable[..., Embedded], tmp_path: Path) -> None:
-    home = make_embedded("late")
-    collector = Collector(home, tmp_path / "log").start(ready=False)
+def test_started_before_kafka_and_registry_it_waits(own_home: Embedded, tmp_path: Path) -> None:
+    own_home.stop("kafka")
+    own_home.stop("registry")
+    collector = Collector(own_home, tmp_path / "log").start(ready=False)
     try:
         collector.wait_for("/ready", {503})
         answer = httpx.post(collector.url + EVENTS, json=batch(1), timeout=30, trust_env=False)
         assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
-        home.start("kafka")
-        wait_until(lambda: "topics" in httpx.get(collector.url + "/ready", trust_env=False).text, 30)
-        home.start("registry")
-        process.prepare(home)
+        own_home.start("kafka")
+        wait_until(lambda: "registry" in httpx.get(collector.url + "/ready", trust_env=False).text, 30)
+        own_home.start("registry")
         collector.wait_for("/ready", {200})
         answer = httpx.post(collector.url + EVENTS, json=batch(1), timeout=30, trust_env=False)
         assert answer.status_code == 200
@@ -149,8 +159,8 @@ def test_started_before_kafka_it_waits(make_embedded: Callable[..., Embedded], t
         collector.kill()
 
 
-def test_low_disk_is_507(home: Embedded, tmp_path: Path) -> None:
-    started = Collector(home, tmp_path / "log", COLLECTOR__MIN_FREE_DISK_PCT="99.999").start(ready=False)
+def test_low_disk_is_507(own_home: Embedded, tmp_path: Path) -> None:
+    started = Collector(own_home, tmp_path / "log", COLLECTOR__MIN_FREE_DISK_PCT="99.999").start(ready=False)
     try:
         answer = httpx.post(started.url + EVENTS, json=batch(1), timeout=30, trust_env=False)
         assert (answer.status_code, answer.json()["items"][0]["code"]) == (507, "disk_low")
@@ -160,8 +170,8 @@ def test_low_disk_is_507(home: Embedded, tmp_path: Path) -> None:
         assert started.stop() == 0
 
 
-def test_more_requests_than_room_are_503(home: Embedded, tmp_path: Path) -> None:
-    started = Collector(home, tmp_path / "log", COLLECTOR__MAX_REQUESTS_IN_FLIGHT="2").start()
+def test_more_requests_than_room_are_503(own_home: Embedded, tmp_path: Path) -> None:
+    started = Collector(own_home, tmp_path / "log", COLLECTOR__MAX_REQUESTS_IN_FLIGHT="2").start()
     try:
         with Load(started.url, clients=8, size=200) as load:
             wait_until(lambda: load.statuses.get(503, 0) > 3 and load.count() > 1000, 30)

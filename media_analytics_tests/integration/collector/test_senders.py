@@ -2,6 +2,9 @@
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Iterator
@@ -195,3 +198,29 @@ def test_two_senders_at_once_do_not_disturb_each_other(
         thread.join(60)
     assert results == [2501, 2501]
     assert len(set(_stored(home, _agent(log_file)))) == 2500
+
+
+def test_the_command_tells_what_it_did_and_fails_for_a_cut_off_file(
+    collector: Collector, log_file: Path, tmp_path: Path
+) -> None:
+    packed = tmp_path / "access.log.gz"
+    packed.write_bytes(gzip.compress(log_file.read_bytes())[:-200])
+    whole = _command(collector, "ingest", "access-log", log_file, "--brand", "bild", "--site", SITE)
+    assert (whole.returncode, "2,501 lines: 2,500 accepted, 1 rejected" in whole.stdout) == (0, True), (
+        whole.stderr
+    )
+    cut = _command(collector, "ingest", "access-log", packed, "--brand", "bild", "--site", SITE)
+    assert (cut.returncode, "cut off" in cut.stderr) == (1, True)
+    day = _command(collector, "simulate", "--events", "100", "--seed", str(uuid.uuid4().int % 10**9))
+    assert (day.returncode, "100 events" in day.stdout) == (0, True), day.stderr
+
+
+def _command(collector: Collector, *arguments: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [Path(sys.executable).with_name("media-analytics"), *map(str, arguments)],
+        env=os.environ | collector.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media_analytics_tests.builders.streams import NOON, raw_event
@@ -52,6 +52,7 @@ def datums() -> Datums:
 texts = st.text(max_size=200)
 
 
+@settings(deadline=None)
 @given(
     title=st.none() | texts,
     properties=st.dictionaries(texts, texts, max_size=5),
