@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from media_analytics.local.gateway import auth, compression
+from media_analytics.local.gateway import auth, compression, reader
 from media_analytics.local.gateway.chdb_connection import ChdbConnection
 from media_analytics.local.gateway.config import GatewayConfig
 from media_analytics.local.gateway.errors import ClickHouseError
@@ -47,7 +47,8 @@ class Gateway:
         self._anchor = ChdbConnection(str(self._config.data))
         row = self._anchor.run(b"SELECT version(), timezone(), hostName()").data.decode()
         self._version, self._timezone, self._server_name = row.rstrip("\n").split("\t")
-        self._pools = {user.name: UserPool(self._config, user) for user in self._config.users}
+        known = reader.catalog(self._anchor)
+        self._pools = {user.name: UserPool(self._config, user, known) for user in self._config.users}
         log.info("chDB %s opened %s", self._version, self._config.data)
 
     def close(self) -> None:

@@ -33,7 +33,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Kind:
-    """chDB's own reading of a text: READ_ONLY, MUTATING, MUTATING_GLOBAL, CONTROL or UNKNOWN, and the statement count."""
+    """chDB's reading of a text: READ_ONLY, MUTATING, MUTATING_GLOBAL, CONTROL or UNKNOWN, and how many statements."""
 
     query_class: str
     statements: int

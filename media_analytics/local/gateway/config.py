@@ -21,7 +21,7 @@ _SERVER_DEFAULTS = {
     "allow_introspection_functions": "0",
 }
 
-# What the reader may use. `readonly` comes last: after it chDB refuses every change of a setting.
+# What the reader may use. The pool adds `readonly` last: after it chDB refuses every change of a setting.
 READER_LIMITS = {
     "max_execution_time": "30",
     "timeout_overflow_mode": "throw",
@@ -96,7 +96,7 @@ def gateway_config(settings: Settings) -> GatewayConfig:
     reader = User(
         clickhouse.reader_user,
         clickhouse.reader_password.get_secret_value(),
-        MappingProxyType(_SERVER_DEFAULTS | READER_LIMITS | {"readonly": "1"}),
+        MappingProxyType(_SERVER_DEFAULTS | READER_LIMITS),
         concurrency=6,
         is_reader=True,
     )

@@ -55,7 +55,7 @@ async def _answer(exchange: Exchange, session: Session | None) -> None:
     request, work, pool = exchange.request, exchange.work, exchange.pool
     lease = await _in_thread(pool, lambda: pool.open(session, request.database, request.settings))
     try:
-        kind = await _in_thread(pool, lambda: _judge(pool, lease, work))
+        kind = await _in_thread(pool, lambda: _judge(exchange, lease))
         if request.form.tables:
             await _in_thread(pool, lambda: _create_tables(lease, request))
         is_reading = kind.query_class == "READ_ONLY"
@@ -67,13 +67,16 @@ async def _answer(exchange: Exchange, session: Session | None) -> None:
         await asyncio.shield(_in_thread(pool, lambda: pool.release(lease)))
 
 
-def _judge(pool: UserPool, lease: Lease, work: Work) -> Kind:
+def _judge(exchange: Exchange, lease: Lease) -> Kind:
     """What chDB's parser says the statement is; refuse what this user may not send."""
-    kind = lease.connection.classify(work.sql)
+    sql, pool = exchange.work.sql, exchange.pool
+    kind = lease.connection.classify(sql)
     if kind.statements > 1:
         raise ClickHouseError(62, "SYNTAX_ERROR", "Syntax error (Multi-statements are not allowed).")
     if pool.user.is_reader:
-        reader.check(lease.connection, work.sql, kind)
+        if exchange.request.form.tables:
+            raise ClickHouseError(164, "READONLY", "External tables cannot be created in readonly mode.")
+        reader.check(lease.connection, pool.catalog, sql, kind, exchange.request.params)
     lease.lasting = kind.query_class == "CONTROL"
     return kind
 

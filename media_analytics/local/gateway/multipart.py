@@ -80,7 +80,7 @@ async def read_form(
 
 
 def create_table(table: ExternalTable, arguments: Mapping[str, str]) -> bytes:
-    """The statement that makes the temporary table. Format and columns come as `<name>_format`, `_structure`, `_types`."""
+    """The statement that makes the temporary table; `<name>_format`, `_structure` and `_types` describe it."""
     output_format = arguments.get(f"{table.name}_format", "TabSeparated")
     structure = arguments.get(f"{table.name}_structure")
     types = arguments.get(f"{table.name}_types")

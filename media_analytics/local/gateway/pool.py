@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from media_analytics.local.gateway import reader
 from media_analytics.local.gateway.chdb_connection import ChdbConnection, identifier, quoted
 from media_analytics.local.gateway.config import GatewayConfig, User
 from media_analytics.local.gateway.errors import ClickHouseError
@@ -111,8 +112,9 @@ class Sessions:
 class UserPool:
     """One user's threads, connections and sessions. `open` and `release` run in its `desk`."""
 
-    def __init__(self, config: GatewayConfig, user: User) -> None:
+    def __init__(self, config: GatewayConfig, user: User, catalog: reader.Catalog) -> None:
         self.user = user
+        self.catalog = catalog
         # Statements run in `threads`; more wait. What prepares and ends them is short and has threads of its own.
         self.threads = ThreadPoolExecutor(user.concurrency, thread_name_prefix=f"chdb-{user.name}")
         self.desk = ThreadPoolExecutor(4, thread_name_prefix=f"desk-{user.name}")
@@ -127,6 +129,8 @@ class UserPool:
         Raises:
             ClickHouseError: a setting or the database is unknown, or the user may not change it.
         """
+        if self.user.is_reader:
+            return self._open_reader(database, settings)
         pinned = session.connection if session is not None else None
         lease = Lease(pinned or self._connection(), session, bool(settings) or database is not None)
         try:
@@ -172,6 +176,21 @@ class UserPool:
         while self._spare:
             self._spare.pop().close()
 
+    def _open_reader(self, database: str | None, settings: Mapping[str, str]) -> Lease:
+        """A reader's connection is read only from its first statement on, and no session keeps it."""
+        extra = reader.settings(self.user.settings, settings)
+        changed = bool(settings) or database is not None
+        lease = Lease(self._connection() if not changed else ChdbConnection(self._data), None, changed)
+        try:
+            if changed:
+                lease.connection.set(dict(self.user.settings) | extra | {"readonly": "1"})
+            if database is not None:
+                lease.connection.use(database)
+        except BaseException:
+            self.release(lease)
+            raise
+        return lease
+
     def _forgetting(self, database: str | None, settings: Mapping[str, str]) -> list[bytes]:
         undo = [b"USE default"] if database is not None else []
         for name in settings:
@@ -184,7 +203,7 @@ class UserPool:
             if self._spare:
                 return self._spare.pop()
         connection = ChdbConnection(self._data)
-        connection.set(self.user.settings)
+        connection.set(dict(self.user.settings) | ({"readonly": "1"} if self.user.is_reader else {}))
         return connection
 
 

@@ -15,11 +15,13 @@ from media_analytics.local.gateway.multipart import Form, boundary, own_argument
 from media_analytics.local.gateway.spool import Spool
 
 _OWN_ARGUMENTS = frozenset(
-    "query database default_format user password query_id session_id session_timeout session_check close_session "
-    "compress decompress buffer_size wait_end_of_query stacktrace quota_key role client_protocol_version "
-    "send_progress_in_http_headers http_headers_progress_interval_ms enable_http_compression "
-    "http_zlib_compression_level cancel_http_readonly_queries_on_client_close add_http_cors_header "
-    "http_response_headers jwt".split()
+    {"query", "database", "default_format", "user", "password", "query_id", "session_id"}
+    | {"session_timeout", "session_check", "close_session", "compress", "decompress"}
+    | {"buffer_size", "wait_end_of_query", "stacktrace", "quota_key", "role"}
+    | {"client_protocol_version", "send_progress_in_http_headers"}
+    | {"http_headers_progress_interval_ms", "enable_http_compression"}
+    | {"http_zlib_compression_level", "cancel_http_readonly_queries_on_client_close"}
+    | {"add_http_cors_header", "http_response_headers", "jwt"}
 )
 # The statement of an insert must end within this many bytes (ClickHouse's max_query_size).
 _HEAD_BYTES = 256 * 1024
