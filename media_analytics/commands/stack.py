@@ -99,14 +99,15 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="A list of objects, one a service.")] = False,
 ) -> None:
     """Show each service: state, process, address, memory, uptime, restarts."""
-    from media_analytics.local.home import home_path, open_home
-    from media_analytics.local.status import collect
+    from media_analytics.local.home import exists, home_path, open_home
+    from media_analytics.local.status import collect, never_started
 
-    home = open_home(home_path(os.environ))
-    if as_json:
-        typer.echo(json.dumps([one.as_json() for one in collect(home)], indent=2))
-    else:
-        _print_status(home)
+    path = home_path(os.environ)
+    if not as_json:
+        _print_status(open_home(path))
+        return
+    statuses = collect(open_home(path)) if exists(path) else never_started()
+    typer.echo(json.dumps([one.as_json() for one in statuses], indent=2))
 
 
 @app.command()

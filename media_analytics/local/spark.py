@@ -80,9 +80,11 @@ def accepts_token(port: int, token: str, timeout_seconds: float) -> bool:
     import grpc
 
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        call = channel.unary_unary("/spark.connect.SparkConnectService/Config")
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+            "/spark.connect.SparkConnectService/Config"
+        )
         try:
-            call(b"", timeout=timeout_seconds, metadata=[("authorization", f"Bearer {token}")])
+            call(b"", timeout=timeout_seconds, metadata=(("authorization", f"Bearer {token}"),))
         except grpc.RpcError as error:
             # The empty message is refused for what it lacks, but only after the token was accepted.
             refused = (

@@ -63,6 +63,11 @@ def collect(home: Home, services: Iterable[Service] = SERVICES) -> list[ServiceS
         return list(pool.map(one, wanted))
 
 
+def never_started() -> list[ServiceStatus]:
+    """The status where no stack was ever started."""
+    return [ServiceStatus(s.name, "stopped", None, None, None, None, None, 0) for s in SERVICES]
+
+
 def _embedded(home: Home, service: Service, program: Program | None) -> ServiceStatus:
     port = home.ports[service.port] if service.port else None
     alive = program is not None and program.pid > 0 and program.state in ("STARTING", "RUNNING")

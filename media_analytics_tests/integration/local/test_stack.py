@@ -139,3 +139,19 @@ def test_down_ends_every_process_within_20_seconds(stack: Stack) -> None:
     assert stack.processes() == []
     assert took < 20
     assert {row["state"] for row in stack.status().values()} == {"stopped"}
+
+
+def test_an_external_service_is_not_started(stack: Stack, tmp_path: Path) -> None:
+    other = Stack(tmp_path / "external")
+    elsewhere = "kafka.example.org:9092"
+    other.up("kafka", "registry", MEDIA_ANALYTICS_KAFKA__BOOTSTRAP_SERVERS=elsewhere)
+    try:
+        rows = other.status()
+        assert (rows["kafka"]["state"], rows["kafka"]["url"]) == ("external", elsewhere)
+        assert rows["registry"]["state"] == "ready"
+    finally:
+        other.run("down")
+
+
+def test_a_stack_that_was_never_started_is_stopped(tmp_path: Path) -> None:
+    assert {row["state"] for row in Stack(tmp_path / "new").status().values()} == {"stopped"}
