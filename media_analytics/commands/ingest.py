@@ -107,48 +107,29 @@ def ingest_access_log(
     from streaming.sender.log_file import LogFile
     from streaming.sender.post import Poster
 
-    if not path.is_file():
-        raise MediaAnalyticsError(f"{path} is not a file; give a log file in combined format, plain or gzip")
-    if brand not in settings.brands:
-        raise MediaAnalyticsError(f"brand is {brand!r}; expected one of {', '.join(sorted(settings.brands))}")
-    if not site.startswith(("http://", "https://")):
-        raise MediaAnalyticsError(f"site is {site!r}; expected an address like https://www.example.org")
+    _check(path, brand, site, settings)
     began = time.monotonic()
     site = site.rstrip("/")
     log = LogFile(path)
-    digest = log.sha256()
-    file = (
-        settings.home
-        / "ingest"
-        / f"{digest[:32]}-{brand}-{hashlib.sha256(site.encode()).hexdigest()[:16]}.json"
-    )
-    sent = state.load(file)
-    skipped, accepted, rejected = sent.items, 0, 0
-    most_lines = (
-        settings.collector.max_items if rate is None else _lines_at_once(rate, settings.collector.max_items)
-    )
-    with Poster.to_collector(settings, brand) as poster:
-        for batch in log.batches(sent.items, most_lines, settings.collector.max_body_bytes):
-            _keep_rate(rate, batch.last_line - len(batch.lines) - skipped, began)
+    about = {"file": path.name, "sha256": log.sha256(), "brand": brand, "site": site}
+    file = progress_file(settings, about)
+    most_lines = _lines_at_once(rate, settings.collector.max_items)
+    with state.held(file) as before, Poster.to_collector(settings, brand) as poster:
+        sent = before
+        for batch in log.batches(before.items, most_lines, settings.collector.max_body_bytes):
+            _keep_rate(rate, batch.last_line - len(batch.lines) - before.items, began)
             reply = poster.post("/v1/access-log", batch.body(brand, site, path.name))
-            accepted += reply.accepted
-            rejected += reply.rejected
-            sent = state.Sent(
-                items=batch.last_line,
-                accepted=sent.accepted + reply.accepted,
-                rejected=sent.rejected + reply.rejected,
-                about={"file": path.name, "sha256": digest, "brand": brand, "site": site},
-            )
+            sent = sent.advanced(batch.last_line, reply, about)
             state.save(file, sent)
             if progress is not None:
                 progress(batch.last_line, batch.bytes_read, log.size)
-    if progress is not None:
-        progress(log.lines, log.size, log.size)
+        if progress is not None:
+            progress(log.lines, log.size, log.size)
     return IngestResult(
         lines=log.lines,
-        accepted=accepted,
-        rejected=rejected,
-        skipped=skipped,
+        accepted=sent.accepted - before.accepted,
+        rejected=sent.rejected - before.rejected,
+        skipped=before.items,
         accepted_total=sent.accepted,
         rejected_total=sent.rejected,
         seconds=time.monotonic() - began,
@@ -156,9 +137,24 @@ def ingest_access_log(
     )
 
 
-def _lines_at_once(rate: float, most: int) -> int:
-    """Lines of a request so that a second has about ten of them."""
-    return max(1, min(most, int(rate / 10)))
+def progress_file(settings: "Settings", about: dict[str, str]) -> Path:
+    """Where the progress of a file is kept: one per SHA-256, brand and site."""
+    site = hashlib.sha256(about["site"].encode()).hexdigest()[:16]
+    return settings.home / "ingest" / f"{about['sha256'][:32]}-{about['brand']}-{site}.json"
+
+
+def _check(path: Path, brand: str, site: str, settings: "Settings") -> None:
+    if not path.is_file():
+        raise MediaAnalyticsError(f"{path} is not a file; give a log file in combined format, plain or gzip")
+    if brand not in settings.brands:
+        raise MediaAnalyticsError(f"brand is {brand!r}; expected one of {', '.join(sorted(settings.brands))}")
+    if not site.startswith(("http://", "https://")):
+        raise MediaAnalyticsError(f"site is {site!r}; expected an address like https://www.example.org")
+
+
+def _lines_at_once(rate: float | None, most: int) -> int:
+    """Lines of a request; with a rate so that a second has about ten requests."""
+    return most if rate is None else max(1, min(most, int(rate / 10)))
 
 
 def _keep_rate(rate: float | None, lines: int, began: float) -> None:

@@ -4,12 +4,16 @@ Belongs here: one small file per sending, replaced atomically after each acknowl
 what is sent.
 """
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from media_analytics.errors import MediaAnalyticsError
+from streaming.sender.post import Reply
 
 
 class ProgressError(MediaAnalyticsError):
@@ -22,9 +26,30 @@ class Sent(msgspec.Struct):
     items: int = 0
     accepted: int = 0
     rejected: int = 0
-    is_complete: bool = False
     # What the input was, for a person who looks, and to notice a different one.
     about: dict[str, str] = {}
+
+    def advanced(self, items: int, reply: Reply, about: dict[str, str]) -> "Sent":
+        """The progress after one more acknowledged request; `items` counts from the start of the input."""
+        return Sent(items, self.accepted + reply.accepted, self.rejected + reply.rejected, about)
+
+
+@contextmanager
+def held(path: Path) -> Iterator[Sent]:
+    """The recorded progress, for one process at a time; the system lets go of it when that process ends.
+
+    Raises:
+        ProgressError: another process sends the same input, or the file is damaged.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ProgressError(
+                "another process is sending the same input; wait for it, or end it first"
+            ) from None
+        yield load(path)
 
 
 def load(path: Path) -> Sent:

@@ -17,7 +17,7 @@ from media_analytics.settings import Settings
 from streaming.sender import progress as state
 from streaming.sender.pace import FRAME_BYTES, ITEMS_AT_ONCE, at_once, keep_rate, sized
 from streaming.sender.post import Poster
-from streaming.simulator.day import Day, make_day
+from streaming.simulator.day import make_day
 
 DEFAULT_EVENTS = 50_000
 # Older days are sent as imports: live events of more than a week ago would take the time of their receipt.
@@ -71,36 +71,32 @@ def simulate(
             f"date is {day}; expected {settings.history_start} to yesterday. For now use --live"
         )
     file = progress_file(settings, seed, day)
-    if reset:
-        file.unlink(missing_ok=True)
-    sent = state.load(file)
     about = {"seed": str(seed), "date": day.isoformat(), "events": str(events)}
-    if sent.items and sent.about != about:
-        raise MediaAnalyticsError(
-            f"seed {seed} of {day} was sent with {sent.about.get('events')} events; use the same number, another seed, "
-            "or --reset"
-        )
-    made = make_day(seed, day, events, settings.brands)
-    skipped, accepted, rejected = sent.items, 0, 0
     origin = {"origin": "import"} if (today - day).days > _LIVE_DAYS else {}
-    encoded = (msgspec.json.encode(item | origin) for item in made.items[skipped:])
-    with Poster.to_collector(settings) as poster:
+    with state.held(file) as recorded, Poster.to_collector(settings) as poster:
+        before = state.Sent() if reset else recorded
+        _check_same(before, about)
+        made = make_day(seed, day, events, settings.brands)
+        sent = before
+        encoded = (msgspec.json.encode(item | origin) for item in made.items[before.items :])
         for batch in _batches(encoded, settings, rate):
-            keep_rate(rate, sent.items - skipped, began)
+            keep_rate(rate, sent.items - before.items, began)
             reply = poster.post("/v1/events/user", b"[" + b",".join(batch) + b"]")
-            accepted += reply.accepted
-            rejected += reply.rejected
-            sent = state.Sent(
-                items=sent.items + len(batch),
-                accepted=sent.accepted + reply.accepted,
-                rejected=sent.rejected + reply.rejected,
-                is_complete=sent.items + len(batch) == len(made.items),
-                about=about,
-            )
+            sent = sent.advanced(sent.items + len(batch), reply, about)
             state.save(file, sent)
             if progress is not None:
                 progress(sent.items, len(made.items))
-    return _result(made, accepted, rejected, skipped, began)
+    return SimulateResult(
+        events=made.events,
+        copies=made.copies,
+        late=made.late,
+        malformed=made.malformed,
+        accepted=sent.accepted - before.accepted,
+        rejected=sent.rejected - before.rejected,
+        skipped=before.items,
+        seconds=time.monotonic() - began,
+        events_by_brand=made.events_by_brand,
+    )
 
 
 def progress_file(settings: Settings, seed: int, day: date) -> Path:
@@ -108,18 +104,12 @@ def progress_file(settings: Settings, seed: int, day: date) -> Path:
     return settings.home / "simulate" / f"{day.isoformat()}-seed-{seed}.json"
 
 
-def _result(made: Day, accepted: int, rejected: int, skipped: int, began: float) -> SimulateResult:
-    return SimulateResult(
-        events=made.events,
-        copies=made.copies,
-        late=made.late,
-        malformed=made.malformed,
-        accepted=accepted,
-        rejected=rejected,
-        skipped=skipped,
-        seconds=time.monotonic() - began,
-        events_by_brand=made.events_by_brand,
-    )
+def _check_same(before: state.Sent, about: dict[str, str]) -> None:
+    if before.items and before.about != about:
+        raise MediaAnalyticsError(
+            f"seed {about['seed']} of {about['date']} was sent with {before.about.get('events')} events; use the same "
+            "number, another seed, or --reset"
+        )
 
 
 def _batches(items: Iterator[bytes], settings: Settings, rate: float | None) -> Iterator[list[bytes]]:

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from media_analytics.settings import Settings
 from media_analytics_tests.integration.collector.process import Collector, read_topic
 from media_analytics_tests.services.embedded import Embedded
 from streaming.sender.post import Poster
+from streaming.sender.progress import ProgressError
 from streaming.simulator import send
 from streaming.simulator.live import live
 from streaming.simulator.replay import replay
@@ -82,7 +82,7 @@ def test_stopped_in_the_middle_it_goes_on(sender: Settings, home: Embedded, log_
 
     with pytest.raises(Stopped):
         ingest_access_log(log_file, "bild", SITE, sender, progress=stop)
-    file = next((sender.home / "ingest").iterdir())
+    file = next((sender.home / "ingest").glob("*.json"))
     file.write_text(file.read_text("utf-8").replace('"items":2000', '"items":1000'), "utf-8")
     result = ingest_access_log(log_file, "bild", SITE, sender)
     assert (result.skipped, result.accepted + result.rejected) == (1000, 1501)
@@ -182,22 +182,18 @@ def test_a_collector_that_is_away_is_named_with_the_fix(sender: Settings) -> Non
         poster.post("/v1/events/user", b"[]")
 
 
-def test_two_senders_at_once_do_not_disturb_each_other(
-    sender: Settings, home: Embedded, log_file: Path
-) -> None:
-    results: list[int] = []
-    threads = [
-        threading.Thread(
-            target=lambda: results.append(ingest_access_log(log_file, "bild", SITE, sender).lines)
-        )
-        for _ in range(2)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert results == [2501, 2501]
-    assert len(set(_stored(home, _agent(log_file)))) == 2500
+def test_two_senders_of_one_file_are_refused(sender: Settings, home: Embedded, log_file: Path) -> None:
+    """Catches two runs that send everything twice and overwrite each other's progress."""
+    refused: list[str] = []
+
+    def second(*_: int) -> None:
+        with pytest.raises(ProgressError, match="another process"):
+            ingest_access_log(log_file, "bild", SITE, sender)
+        refused.append("refused")
+
+    assert ingest_access_log(log_file, "bild", SITE, sender, progress=second).accepted == 2500
+    assert refused[:3] == ["refused"] * 3
+    assert len(_stored(home, _agent(log_file))) == 2500
 
 
 def test_the_command_tells_what_it_did_and_fails_for_a_cut_off_file(
