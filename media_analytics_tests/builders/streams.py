@@ -20,7 +20,7 @@ from media_analytics.contracts.clickhouse import create_table_sql
 from media_analytics.contracts.registry import table
 from media_analytics.settings import Settings
 from streaming.codecs.avro import Codec
-from streaming.codecs.framing import header
+from streaming.codecs.framing import header, unframe
 from streaming.codecs.registry import RegistryClient
 
 PARTITIONS = {"user.raw": 6, "user.latest": 6, "dead_letters": 1}
@@ -176,9 +176,15 @@ def read_topic(settings: Settings, topic: str, isolation: str = "read_committed"
 
 
 def records(settings: Settings, topic: str) -> list[dict[str, Any]]:
-    """Decoded records of a topic, written with this release's schema."""
+    """Decoded records of a topic; fields that this release does not know are left out."""
     codec = Codec.from_file(topic)
-    return [codec.decode(message.value()[5:]) for message in read_topic(settings, topic)]
+    registry = RegistryClient(settings.registry.url)
+    found = []
+    for message in read_topic(settings, topic):
+        schema_id, datum = unframe(message.value())
+        found.append(codec.decode_as(datum, schema_id, registry.schema_by_id(schema_id)))
+    registry.close()
+    return found
 
 
 def topic_id(settings: Settings, topic: str) -> str:

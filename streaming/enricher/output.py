@@ -60,15 +60,14 @@ class Transactions:
 
     def produce(self, outputs: Sequence[Output]) -> None:
         """Queue messages; waits while the queue is full."""
-        by_topic: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        by_partition: dict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
         for output in outputs:
-            by_topic[output.topic].append(
-                {"key": output.key, "value": output.value, "partition": output.partition}
-            )
-        for topic, messages in by_topic.items():
+            # The partition goes with the batch: confluent-kafka 2.16.1 ignores one given with a message.
+            by_partition[(output.topic, output.partition)].append({"key": output.key, "value": output.value})
+        for (topic, partition), messages in by_partition.items():
             pending = messages
             while pending:
-                self._call(partial(self._producer.produce_batch, topic, pending))
+                self._call(partial(self._producer.produce_batch, topic, pending, partition))
                 pending = [_without_error(m) for m in pending if _is_queue_full(m)]
                 self._producer.poll(0.05 if pending else 0)
                 self._errors.check()

@@ -1,0 +1,1 @@
+"""Tests: streaming processes on real services."""

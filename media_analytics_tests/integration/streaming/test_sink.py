@@ -1,0 +1,296 @@
+"""The ClickHouse sink on a real broker, registry and store: exactly once, whatever dies when."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import Producer
+
+from media_analytics_tests.builders import streams
+from media_analytics_tests.builders.crashing import EXIT_CODE
+from media_analytics_tests.builders.streams import raw_event
+from media_analytics_tests.integration.streaming.conftest import Pipeline
+from media_analytics_tests.services.embedded import wait_until
+from streaming.codecs.avro import Codec
+from streaming.codecs.framing import header
+from streaming.codecs.registry import RegistryClient
+from streaming.dead_letters.letters import original_bytes
+
+pytestmark = pytest.mark.integration
+# Begin of this day, UTC, in microseconds.
+MIDNIGHT = int(time.time()) // 86_400 * 86_400 * 1_000_000
+
+
+class Latest:
+    """Writes user.latest as the enricher does, for tests of the sink alone."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.codec = Codec.from_file("user.latest")
+        registry = RegistryClient(pipeline.settings.registry.url)
+        self.header = header(registry.id_for("user.latest-value", self.codec.schema))
+        registry.close()
+        self._producer = Producer(pipeline.settings.kafka.client_config() | {"linger.ms": 5})
+        self.sent: list[tuple[int, int, str]] = []
+
+    def value(self, number: int, **fields: object) -> bytes:
+        empty = {field["name"]: None for field in self.codec.schema["fields"]}
+        derived = {
+            "is_clock_corrected": False,
+            "device_type": "phone",
+            "is_bot": False,
+            "referrer_medium": "direct",
+            "enrichment_version": "1",
+            "source_topic": "user.raw",
+            "source_partition": number % 6,
+            "source_offset": number,
+            # The table forgets rows 35 days after this.
+            "appended_at": MIDNIGHT,
+        }
+        return self.header + self.codec.encode(empty | raw_event(number) | derived | fields)
+
+    def send(self, numbers: range, **fields: object) -> None:
+        for number in numbers:
+            self._producer.produce("user.latest", self.value(number, **fields), partition=number % 6)
+            self.sent.append((number % 6, number, raw_event(number)["event_id"]))
+        assert self._producer.flush(30) == 0
+
+    def send_bytes(self, value: bytes, partition: int) -> None:
+        self._producer.produce("user.latest", value, partition=partition)
+        assert self._producer.flush(30) == 0
+
+
+@pytest.fixture
+def latest(pipeline: Pipeline) -> Latest:
+    return Latest(pipeline)
+
+
+def test_raw_to_store_with_exact_coordinates(pipeline: Pipeline) -> None:
+    processes = [pipeline.start("enricher"), pipeline.start("sink")]
+    hostile = "a\n\nb'; DROP TABLE realtime.user_events; -- \x00 \u2028 \"\\"
+    events = [
+        raw_event(n, title=hostile, query=hostile, properties={hostile: hostile}, consent=["analytics"])
+        for n in range(1, 301)
+    ]
+    pipeline.raw.send([*events, *(raw_event(n) for n in range(301, 2001))])
+    pipeline.wait_stored(2000)
+    pipeline.stop(*processes)
+    assert pipeline.store.coordinates() == pipeline.wanted()
+    row = pipeline.store.rows(
+        f"SELECT * FROM realtime.user_events WHERE event_id = '{events[0]['event_id']}'"
+    )[0]
+    assert (row["title"], row["query"], row["properties"]) == (hostile, hostile, {hostile: hostile})
+    assert (row["consent"], row["ip"], row["browser"]) == (["analytics"], "83.149.9.0", "Chrome")
+    by_id = {r["event_id"]: r for r in streams.records(pipeline.settings, "user.latest")}
+    times = pipeline.store.rows(
+        "SELECT event_id AS e, toUnixTimestamp64Micro(appended_at) AS a FROM realtime.user_events"
+    )
+    assert all(by_id[t["e"]]["appended_at"] == int(t["a"]) for t in times)
+
+
+@pytest.mark.parametrize("effect", ["read", "check", "intent", "letters", "insert", "settle"])
+def test_a_crash_after_each_effect_loses_and_repeats_nothing(
+    pipeline: Pipeline, latest: Latest, effect: str
+) -> None:
+    """Offsets committed before the insert would lose rows; other bounds in the replay would repeat them."""
+    latest.send(range(1, 2000))
+    latest.send_bytes(b"garbage", 3)
+    crashing = pipeline.start("sink", effect, "1")
+    assert crashing.wait(60) == EXIT_CODE, pipeline.said("sink")
+    # More arrives before the next start: a replay that took it along would insert under another token.
+    latest.send(range(2000, 3000))
+    sink = pipeline.start("sink")
+    pipeline.wait_stored(2999)
+    wait_until(lambda: pipeline.letters("realtime") != [], 20)
+    pipeline.stop(sink)
+    assert pipeline.store.coordinates() == sorted(latest.sent)
+    assert len({letter["letter_id"] for letter in pipeline.letters("realtime")}) == 1
+
+
+def test_a_replay_across_midnight_repeats_neither_day(pipeline: Pipeline, latest: Latest) -> None:
+    """One token covers two partitions of the table, each a part of its own."""
+    latest.send(range(1, 500), appended_at=MIDNIGHT - 1)
+    latest.send(range(500, 1000), appended_at=MIDNIGHT)
+    crashing = pipeline.start("sink", "insert", "1")
+    assert crashing.wait(60) == EXIT_CODE, pipeline.said("sink")
+    assert pipeline.count() > 0
+    sink = pipeline.start("sink")
+    pipeline.wait_stored(999)
+    pipeline.stop(sink)
+    assert "replaying" in pipeline.said("sink")
+    assert pipeline.store.coordinates() == sorted(latest.sent)
+    days = pipeline.store.rows(
+        "SELECT DISTINCT partition AS d FROM system.parts WHERE active AND table = 'user_events' ORDER BY d"
+    )
+    assert len(days) == 2
+
+
+class StallingStore:
+    """Stands in front of the store and holds back the first insert until it is released."""
+
+    def __init__(self, target: str) -> None:
+        self._host, _, port = target.removeprefix("http://").rpartition(":")
+        self._port = int(port.strip("/"))
+        self.is_held = threading.Event()
+        self.release = threading.Event()
+        self.is_delivered = threading.Event()
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._server.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        """One request per connection is enough here: read it whole, hold it if it is an insert, pass it on."""
+        while request := _request(client):
+            if b"INSERT" in request.split(b"\r\n", 1)[0] and not self.is_held.is_set():
+                self.is_held.set()
+                self.release.wait(60)
+            with socket.create_connection((self._host, self._port)) as store:
+                store.sendall(request.replace(b"Connection: keep-alive", b"Connection: close", 1))
+                answer = b"".join(iter(lambda s=store: s.recv(65536), b""))
+            if self.release.is_set():
+                self.is_delivered.set()
+            with contextlib.suppress(OSError):
+                client.sendall(answer)
+            client.close()
+            return
+
+    def close(self) -> None:
+        self.release.set()
+        self._server.close()
+
+
+def _request(client: socket.socket) -> bytes:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = client.recv(65536)
+        if not piece:
+            return b""
+        data += piece
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = next(
+        (
+            int(line.split(b":")[1])
+            for line in head.split(b"\r\n")
+            if line.lower().startswith(b"content-length")
+        ),
+        0,
+    )
+    while len(body) < length:
+        body += client.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+@pytest.fixture
+def stalling(pipeline: Pipeline) -> Iterator[StallingStore]:
+    made = StallingStore(pipeline.settings.clickhouse.url)
+    yield made
+    made.close()
+
+
+def test_an_insert_that_stalls_and_lands_after_the_replay_is_dropped(
+    pipeline: Pipeline, latest: Latest, stalling: StallingStore
+) -> None:
+    """With offsets taken from the table's maximum this gave hundreds of duplicates."""
+    latest.send(range(1, 1500))
+    stalled = pipeline.start("sink", CLICKHOUSE__URL=stalling.url)
+    assert stalling.is_held.wait(60), pipeline.said("sink")
+    stalled.kill()
+    stalled.wait(10)
+    assert pipeline.count() == 0
+    latest.send(range(1500, 2500))
+    sink = pipeline.start("sink")
+    pipeline.wait_stored(2499)
+    stalling.release.set()
+    assert stalling.is_delivered.wait(30)
+    pipeline.stop(sink)
+    assert pipeline.store.coordinates() == sorted(latest.sent)
+
+
+def test_broken_data_become_letters_and_their_neighbours_rows(pipeline: Pipeline, latest: Latest) -> None:
+    whole = latest.value(777_777)
+    broken = {
+        b"garbage": "undecodable",
+        whole[:-5]: "undecodable",
+        whole + whole: "undecodable",
+        b"\x00\x7f\xff\xff\xff" + whole[5:]: "unknown_schema",
+        b"": "undecodable",
+    }
+    latest.send(range(1, 100))
+    for value in broken:
+        latest.send_bytes(value, 1)
+    latest.send(range(100, 200))
+    sink = pipeline.start("sink")
+    pipeline.wait_stored(199)
+    wait_until(lambda: len(pipeline.letters("realtime")) >= len(broken), 30)
+    latest.send(range(200, 300))
+    pipeline.wait_stored(299)
+    pipeline.stop(sink)
+    assert pipeline.store.coordinates() == sorted(latest.sent)
+    letters = sorted(pipeline.letters("realtime"), key=lambda x: x["source_offset"])
+    assert [x["reason"] for x in letters] == list(broken.values())
+    key = pipeline.settings.privacy.dead_letter_key
+    assert [original_bytes(x, key) for x in letters] == list(broken)
+    # None says where it stood in the first topic, so each has the place of the message itself.
+    assert {(x["source_topic"], x["source_partition"]) for x in letters} == {("user.latest", 1)}
+
+
+def test_a_store_that_is_away_makes_it_wait(pipeline: Pipeline, latest: Latest) -> None:
+    sink = pipeline.start("sink")
+    latest.send(range(1, 100))
+    pipeline.wait_stored(99)
+    pipeline.embedded.kill("clickhouse")
+    latest.send(range(100, 1000))
+    wait_until(lambda: "waiting: ClickHouse" in pipeline.said("sink"), 30)
+    pipeline.embedded.start("clickhouse")
+    pipeline.wait_stored(999)
+    pipeline.stop(sink)
+    assert pipeline.store.coordinates() == sorted(latest.sent)
+    assert pipeline.letters("realtime") == []
+
+
+def test_a_store_that_lost_its_rows_stops_the_sink(pipeline: Pipeline, latest: Latest) -> None:
+    sink = pipeline.start("sink")
+    latest.send(range(1, 100))
+    pipeline.wait_stored(99)
+    latest.send(range(100, 200))
+    pipeline.wait_stored(199)
+    pipeline.stop(sink)
+    pipeline.store.command("TRUNCATE TABLE realtime.user_events")
+    refused = pipeline.start("sink")
+    assert refused.wait(60) == 1
+    assert "is empty" in pipeline.said("sink")
+    for partition in range(6):
+        pipeline.set_offset("clickhouse-sink", "user.latest", partition, 0)
+    streams.create_table(pipeline.settings)
+    sink = pipeline.start("sink")
+    pipeline.wait_stored(199)
+    pipeline.stop(sink)
+    assert pipeline.store.coordinates() == sorted(latest.sent)
+
+
+def test_kills_of_enricher_sink_and_store_lose_and_repeat_nothing(pipeline: Pipeline) -> None:
+    enricher, sink = pipeline.start("enricher"), pipeline.start("sink")
+    for round_number in range(2):
+        pipeline.produce_for(enricher, seconds=4)
+        enricher.kill()
+        enricher = pipeline.start("enricher")
+        pipeline.produce_for(enricher, seconds=2)
+        sink.kill()
+        sink = pipeline.start("sink")
+        pipeline.produce_for(enricher, seconds=2)
+        if round_number == 0:
+            pipeline.embedded.kill("clickhouse")
+            pipeline.embedded.start("clickhouse")
+    pipeline.wait_stored(len(pipeline.raw.acknowledged))
+    pipeline.stop(enricher, sink)
+    assert pipeline.store.coordinates() == pipeline.wanted()
