@@ -29,6 +29,8 @@ class GatewayProcess:
     folder: Path
     port: int
     process: subprocess.Popen[bytes] | None = field(default=None)
+    # One client for all requests: making one reads every certificate of the machine.
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False))
 
     @property
     def url(self) -> str:
@@ -88,7 +90,7 @@ class GatewayProcess:
         timeout: float = 60,
     ) -> httpx.Response:
         """One POST, whatever it answers."""
-        return httpx.post(
+        return self.http.post(
             self.url,
             content=body,
             auth=auth,
