@@ -102,7 +102,7 @@ class DeltaAdmin:
         address = self.location(contract).replace("s3a://", "s3://", 1)
         if not DeltaTable.is_deltatable(address):
             return None
-        table = DeltaTable(address, without_files=True)
+        table = DeltaTable(address)
         metadata = table.metadata()
         return StoredTable(
             columns={

@@ -1,0 +1,1 @@
+"""Contract compilers against real engines."""

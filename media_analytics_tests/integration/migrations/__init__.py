@@ -1,0 +1,1 @@
+"""Applying contracts to real services."""
