@@ -116,8 +116,9 @@ def test_a_replay_across_midnight_repeats_neither_day(pipeline: Pipeline, latest
     crashing = pipeline.start("sink", "insert", "1")
     assert crashing.wait(60) == EXIT_CODE, pipeline.said("sink")
     assert pipeline.count() > 0
+    latest.send(range(1000, 1100), appended_at=MIDNIGHT)
     sink = pipeline.start("sink")
-    pipeline.wait_stored(999)
+    pipeline.wait_stored(1099)
     pipeline.stop(sink)
     assert "replaying" in pipeline.said("sink")
     assert pipeline.store.coordinates() == sorted(latest.sent)
