@@ -100,8 +100,8 @@ class Batches:
     def read(self, first: Mapping[int, int], end: Mapping[int, int]) -> DataFrame:
         """Exactly the committed records of the given offsets."""
         reader = self._spark.read.format("kafka").options(**source.options(self._settings.kafka))
-        # A partition with nothing to read begins where it ends.
-        begins = {p: first.get(p, o) for p, o in end.items()}
+        # A partition that was added within the batch was read from its beginning.
+        begins = {p: first.get(p, 0) for p in end}
         reader = reader.option("startingOffsets", source.offsets_json(source.TOPIC, begins))
         return reader.option("endingOffsets", source.offsets_json(source.TOPIC, end)).load()
 

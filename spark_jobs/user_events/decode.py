@@ -87,7 +87,7 @@ def _decoded(
     encoded = F.when(decoded, F.length(to_avro(exact, schema)))
     is_exact = F.coalesce(encoded == F.length("value") - HEADER_BYTES, F.lit(False))
     wanted = [field for field in table if field.name not in OWN]
-    found = {field.name: field.dataType for field in frame.schema["record"].dataType}
+    found = {field.name: field.dataType for field in frame.select("record.*").schema}
     columns = [_column(field, found) for field in wanted]
     rows = frame.select(*columns, *_places(), is_exact.alias("is_exact"))
     return rows.withColumn("problem", F.when(~_is_usable(wanted), F.lit(BROKEN))).drop("is_exact")

@@ -31,7 +31,7 @@ def batch_id(number: int) -> str:
 class Bounds:
     """One batch: its number and, per partition of the topic, the first offset and the one after the last.
 
-    A partition that is missing in `first` starts at its `end`: nothing was read of it.
+    A partition that is missing in `first` was added while the batch was read, which begins it at 0.
     """
 
     number: int

@@ -67,8 +67,8 @@ class UserEventsStream:
         self._writing = threading.Lock()
         self._last: Bounds | None = None
         self._topic_id = ""
+        self._partitions: list[int] = []
         self._failure: BaseException | None = None
-        self._rows = 0
 
     def run(self) -> None:
         """Stream until asked to stop.
@@ -118,6 +118,7 @@ class UserEventsStream:
             self._wait(f"waiting for tables {missing}: `media-analytics contracts apply` creates them")
         topic = source.describe(self._settings.kafka, source.TOPIC, self._errors)
         self._topic_id = topic.topic_id
+        self._partitions = sorted(topic.high)
         self._last = positions.last_batch(self._batches.table)
         announced = positions.last_batch(self._batches.dates)
         positions.check(source.TOPIC, topic.topic_id, self._last, topic.low, topic.high)
@@ -126,20 +127,17 @@ class UserEventsStream:
             with self._writing:
                 self._batches.repeat(announced)
             self._last = announced
-        _LOG.info("going on at %s", json.dumps(self._begin(topic)))
-
-    def _begin(self, topic: source.Topic) -> dict[int, int]:
-        return positions.next_offsets(self._last, topic.high)
+        _LOG.info("going on at %s", json.dumps(positions.next_offsets(self._last, self._partitions)))
 
     def _query(self) -> StreamingQuery:
         """A query with a checkpoint of its own, from where the table ends."""
-        topic = source.describe(self._settings.kafka, source.TOPIC, self._errors)
         folder = self._settings.home / "run" / CHECKPOINTS
         shutil.rmtree(folder, ignore_errors=True)
         self._failure = None
         reader = self._spark.readStream.format("kafka").options(**source.options(self._settings.kafka))
         reader = reader.option("maxOffsetsPerTrigger", self._settings.stream.max_offsets_per_trigger)
-        reader = reader.option("startingOffsets", source.offsets_json(source.TOPIC, self._begin(topic)))
+        begin = positions.next_offsets(self._last, self._partitions)
+        reader = reader.option("startingOffsets", source.offsets_json(source.TOPIC, begin))
         writer = reader.load().writeStream.foreachBatch(self._on_batch).queryName(NAME)
         writer = writer.option("checkpointLocation", _location(folder / uuid.uuid4().hex))
         trigger = f"{int(self._settings.stream.trigger_seconds * 1000)} milliseconds"
@@ -151,7 +149,7 @@ class UserEventsStream:
             with self._writing:
                 self._wait_for_disk()
                 began = time.monotonic()
-                begin = dict(self._last.end) if self._last else {}
+                begin = positions.next_offsets(self._last, self._partitions)
                 number = 1 + (self._last.number if self._last else 0)
                 written = self._batches.write(records, number, self._topic_id, begin)
                 if written is not None:

@@ -1,19 +1,206 @@
-"""The stream in ordinary life."""
+"""The stream in ordinary life, with broken neighbours and asked for maintenance."""
 
+import json
+import signal
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import psutil
 import pytest
+from deltalake import DeltaTable
+from pyspark.sql import SparkSession
 
+from media_analytics.contracts.registry import table
+from media_analytics.resources.lake import Lake
+from media_analytics_tests.builders import streams
+from media_analytics_tests.builders.streams import NOON
 from media_analytics_tests.integration.stream.world import World, expected, latest_event
+from media_analytics_tests.services.embedded import wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+HOUR = "2026-03-10T12"
 
 
-def test_committed_records_become_rows_and_aborted_ones_do_not(world: World) -> None:
+def request(spark: SparkSession, world: World, action: str, **fields: Any) -> dict[str, Any]:
+    """File a maintenance request and wait for its answer."""
+    contract = table("ops.maintenance_requests")
+    number = len(world.rows("ops.maintenance_requests"))
+    row = {
+        "request_id": f"r{number}",
+        "table": "bronze.user_events",
+        "action": action,
+        "hour": None,
+        "predicate": None,
+        "requested_by": "test",
+        "requested_at": datetime.now(UTC),
+    } | fields
+    frame = spark.createDataFrame(
+        [tuple(row[c.name] for c in contract.columns)], schema_of("ops.maintenance_requests")
+    )
+    Lake(world.settings, spark).append(contract, frame)
+
+    def answered() -> bool:
+        return any(r["request_id"] == row["request_id"] for r in world.rows("ops.maintenance_results"))
+
+    wait_until(answered, 120, lambda: f"no answer: {world.log()[-2000:]}")
+    return next(r for r in world.rows("ops.maintenance_results") if r["request_id"] == row["request_id"])
+
+
+def schema_of(name: str) -> Any:
+    from media_analytics.contracts.spark import spark_schema
+
+    return spark_schema(table(name))
+
+
+def bounds(spark: SparkSession, world: World, end: int, latest_end: int) -> None:
+    """Record the bounds of the hour of every event of the tests."""
+    contract = table("ops.offset_bounds")
+    topic_id = streams.topic_id(world.settings, "user.raw")
+    now = datetime.now(UTC)
+    rows = [("user.raw", topic_id, p, HOUR, 0, end, 0, latest_end, now) for p in range(6)]
+    Lake(world.settings, spark).append(contract, spark.createDataFrame(rows, schema_of("ops.offset_bounds")))
+
+
+def test_rows_dates_health_and_a_clean_stop(world: World) -> None:
+    """Committed records become rows, aborted ones do not; nobody is left behind."""
     events = [latest_event(n) for n in range(300)]
     world.start()
     world.send(events[:100])
     world.send([latest_event(n) for n in range(9000, 9010)], commit=False)
     world.wait_for_rows(100)
-    world.send(events[100:])
+    java = world.java_children()
+    world.send([e | {"occurred_at": NOON - 86_400_000_000} for e in events[100:]])
     world.wait_for_rows(300)
     assert world.coordinates() == expected(events)
+    dates = world.rows("ops.user_events_dates")
+    assert sum(row["rows"] for row in dates) == 300
+    assert {row["event_date"].isoformat() for row in dates} == {"2026-03-09", "2026-03-10"}
+    assert {row["appended_hour"] for row in world.rows()} == {HOUR}
+    wait_until(lambda: world.health().get("lag") == 0, 30, lambda: str(world.health()))
+    health = world.health()
+    assert (health["state"], health["pid"]) == ("ready", world.process.pid)
+    assert sum(health["offsets"].values()) >= 300
     assert world.stop() == 0
+    assert psutil.wait_procs(java, 10)[1] == []
+
+
+def test_killed_python_leaves_no_java_and_a_new_stream_goes_on(world: World) -> None:
+    world.start()
+    world.send([latest_event(n) for n in range(50)])
+    world.wait_for_rows(50)
+    java = world.java_children()
+    world.process.send_signal(signal.SIGKILL)
+    world.process.wait(30)
+    assert psutil.wait_procs(java, 20)[1] == []
+    world.send([latest_event(n) for n in range(50, 100)])
+    world.start()
+    world.wait_for_rows(100)
+    assert world.coordinates() == expected([latest_event(n) for n in range(100)])
+
+
+def test_broken_records_become_letters_and_their_neighbours_rows(world: World) -> None:
+    good = [latest_event(n) for n in range(60)]
+    whole = world.header + world.codec.encode(latest_event(1000))
+    far = world.codec.encode(latest_event(1001, appended_at=10**17))
+    huge = world.header + b"\xfe\xff\xff\xff\x0f" + b"x" * 20
+    other_id = (10**6).to_bytes(4, "big")
+    broken = {
+        "undecodable": [
+            None,
+            b"",
+            b"\x00",
+            b"\x01" + whole[1:],
+            whole[:-3],
+            whole + b"tail",
+            huge,
+            world.header,
+        ],
+        "unknown_schema": [b"\x00" + other_id + whole[5:]],
+        "out_of_range": [world.header + far],
+    }
+    world.start()
+    world.send(good[:30])
+    world.send_bytes([(value, 0) for values in broken.values() for value in values])
+    world.send(good[30:])
+    world.wait_for_rows(60)
+    assert world.coordinates() == expected(good)
+
+    def letters() -> list[dict[str, Any]]:
+        return streams.records(world.settings, "dead_letters")
+
+    wait_until(lambda: len(letters()) >= 10, 30, lambda: f"{[r['reason'] for r in letters()]}")
+    reasons = sorted(letter["reason"] for letter in letters())
+    assert reasons == sorted(reason for reason, values in broken.items() for _ in values)
+    assert {letter["stage"] for letter in letters()} == {"lake"}
+    far_letter = next(letter for letter in letters() if letter["reason"] == "out_of_range")
+    assert (far_letter["field"], far_letter["source_topic"]) == ("appended_at", "user.raw")
+
+
+def test_recreated_topic_stops_the_stream_with_the_fix(world: World) -> None:
+    world.start()
+    world.send([latest_event(n) for n in range(20)])
+    world.wait_for_rows(20)
+    world.stop()
+    before = DeltaTable(world.table("bronze.user_events")).version()
+    streams.delete_topics(world.settings, ["user.latest"])
+    streams.create_topics(world.settings)
+    world.start()
+    assert world.wait_for_end() == 1
+    assert "created again" in world.log()
+    assert DeltaTable(world.table("bronze.user_events")).version() == before
+    assert world.command("--go-on-at", json.dumps({str(p): 0 for p in range(6)})) == 0
+    world.producer = world.new_producer()
+    world.send([latest_event(n) for n in range(20, 30)])
+    world.start()
+    world.wait_for_rows(30)
+
+
+def test_maintenance_between_batches(world: World, spark_session: SparkSession) -> None:
+    events = [latest_event(n) for n in range(120)]
+    world.start()
+    for part in (events[:60], events[60:]):
+        world.send(part)
+        world.wait_for_rows(events.index(part[-1]) + 1)
+    answer = request(spark_session, world, "compact", hour=HOUR)
+    assert answer["status"] == "done", answer
+    assert len(DeltaTable(world.table("bronze.user_events")).file_uris()) == 1
+    assert request(spark_session, world, "rebuild_hour", hour=HOUR)["status"] == "refused"
+    bounds(spark_session, world, end=20, latest_end=20)
+    answer = request(spark_session, world, "rebuild_hour", hour=HOUR)
+    assert answer["status"] == "done", answer
+    assert world.coordinates() == expected(events)
+    assert {row["batch_id"] for row in world.rows()} == {"rebuild-r2"}
+    answer = request(
+        spark_session, world, "delete", predicate="event_id = '00000000-0000-0000-0000-000000000005'"
+    )
+    assert (answer["status"], answer["message"]) == ("done", "deleted 1 rows")
+    assert request(spark_session, world, "vacuum")["status"] == "done"
+    assert request(spark_session, world, "compact", table="silver.events", hour=HOUR)["status"] == "refused"
+    world.send([latest_event(n) for n in range(120, 150)])
+    world.wait_for_rows(149)
+    assert world.stop() == 0
+
+
+def test_rebuild_that_would_lose_rows_is_refused(world: World, spark_session: SparkSession) -> None:
+    """Bounds that cover less than what is stored, and bounds beyond what Kafka holds: the hour stays as it is."""
+    events = [latest_event(n) for n in range(60)]
+    world.start()
+    world.send(events)
+    world.wait_for_rows(60)
+    bounds(spark_session, world, end=5, latest_end=5)
+    before = DeltaTable(world.table("bronze.user_events")).version()
+    answer = request(spark_session, world, "rebuild_hour", hour=HOUR)
+    assert answer["status"] == "refused"
+    assert "60 coordinates" in answer["message"]
+    assert DeltaTable(world.table("bronze.user_events")).version() == before
+    assert world.coordinates() == expected(events)
+
+
+def test_low_disk_pauses_the_stream(make_world: Callable[..., World]) -> None:
+    world = make_world(COLLECTOR__MIN_FREE_DISK_PCT="99.99")
+    world.start()
+    world.send([latest_event(n) for n in range(5)])
+    wait_until(lambda: "disk is free" in world.health().get("detail", ""), 120, lambda: str(world.health()))
+    assert world.health()["state"] == "waiting"
+    assert world.rows() == []
