@@ -24,6 +24,7 @@ _COMMANDS: tuple[tuple[str, str | None], ...] = (
     ("run", None),
     ("ingest", "ingest"),
     ("simulate", None),
+    ("trace", None),
     ("contracts", "contracts"),
 )
 
