@@ -50,7 +50,7 @@ def create(settings: Settings) -> Ingest:
     rest = FastAPI(
         title="media-analytics collector", description=_DESCRIPTION, version="1", lifespan=lifespan
     )
-    ingest = Ingest(settings, codecs, writer, rest)
+    ingest = Ingest(settings, writer, rest)
 
     @rest.get("/ping")
     async def ping() -> dict[str, str]:

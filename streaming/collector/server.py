@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from media_analytics.settings import Settings
-from streaming.codecs.avro import Codec, EncodeError
+from streaming.codecs.avro import EncodeError
 from streaming.codecs.instants import microseconds
 from streaming.collector import answers, body, items, log_lines
 from streaming.collector.access import Access, Sender
@@ -27,7 +27,7 @@ from streaming.collector.identity import Visitors
 from streaming.collector.items import Context, Mapper
 from streaming.collector.log_lines import LineMapper
 from streaming.collector.rules import Times
-from streaming.collector.writer import KafkaWriter, Outgoing
+from streaming.collector.writer import KafkaWriter, Outgoing, Version
 from streaming.dead_letters.letters import TOPIC as LETTERS
 from streaming.dead_letters.letters import LetterWriter
 
@@ -54,10 +54,10 @@ class Judged:
     outgoing: list[Outgoing]
     worst: Kind | None = None
 
-    def accept(self, index: int, record: dict[str, Any], datum: bytes) -> None:
+    def accept(self, index: int, record: dict[str, Any], message: bytes) -> None:
         """Keep a record."""
         self.items.append(answers.accepted(index, record["event_id"]))
-        self.outgoing.append(Outgoing(EVENTS, record["visitor_id"].encode(), datum))
+        self.outgoing.append(Outgoing(EVENTS, record["visitor_id"].encode(), message))
 
     def reject(self, index: int, rejection: Rejection, event_id: str | None = None) -> None:
         """Refuse an item."""
@@ -69,18 +69,16 @@ class Judged:
 class Ingest:
     """Answers the ingest routes and passes every other request on to `rest`."""
 
-    def __init__(self, settings: Settings, codecs: dict[str, Codec], writer: KafkaWriter, rest: App) -> None:
+    def __init__(self, settings: Settings, writer: KafkaWriter, rest: App) -> None:
         self._limits = settings.collector
         self._rest = rest
         self._writer = writer
-        self._events = codecs[EVENTS]
-        self._letters = codecs[LETTERS]
         self._letter_writer = LetterWriter("collector", settings.privacy.dead_letter_key)
         self._access = Access(settings)
-        visitors = Visitors(settings.privacy)
-        times = Times(settings.history_start)
-        self._mapper = Mapper(self._events.schema, self._access, visitors, times)
-        self._lines = LineMapper(self._access, visitors, times)
+        self._visitors = Visitors(settings.privacy)
+        self._times = Times(settings.history_start)
+        self._mappers: dict[int, Mapper] = {}
+        self._lines = LineMapper(self._access, self._visitors, self._times)
         self._disk = FreeDisk(settings.home, settings.collector.min_free_disk_pct)
         self._in_flight = 0
 
@@ -143,11 +141,13 @@ class Ingest:
             ) from None
         # 4. items
         context = self._context(scope, headers, sender)
+        version = self._writer.version(EVENTS)
         if path == ACCESS_LOG_ROUTE:
-            judged = self._judge_lines(data, context)
+            judged = self._judge_lines(data, context, version)
         else:
-            judge = self._mapper.click if path == CLICKSTREAM_ROUTE else self._mapper.user
-            judged = self._judge(body.items(data, self._limits.max_items), judge, context)
+            mapper = self._mapper(version)
+            judge = mapper.click if path == CLICKSTREAM_ROUTE else mapper.user
+            judged = self._judge(body.items(data, self._limits.max_items), judge, context, version)
         # 5. write
         await self._writer.write(judged.outgoing)
         # 6. answer
@@ -172,17 +172,18 @@ class Ingest:
         raws: list[msgspec.Raw],
         record_of: Callable[[msgspec.Raw, Context], dict[str, Any]],
         context: Context,
+        version: Version,
     ) -> Judged:
         judged = Judged([], [])
         for index, raw in enumerate(raws):
             try:
                 record = record_of(raw, context)
-                judged.accept(index, record, self._encoded(record))
+                judged.accept(index, record, _message(version, record))
             except Rejection as rejection:
                 judged.reject(index, rejection, items.claimed_id(raw))
         return judged
 
-    def _judge_lines(self, data: bytes, context: Context) -> Judged:
+    def _judge_lines(self, data: bytes, context: Context, version: Version) -> Judged:
         if not context.sender.is_server:
             raise Rejection("key_not_allowed", "Authorization", "access logs need a server key", "key")
         found = log_lines.batch(data, self._limits.max_items)
@@ -191,7 +192,7 @@ class Ingest:
         for index, numbered in enumerate(found.lines):
             try:
                 record = self._lines.record(numbered, brand, found.site, context)
-                judged.accept(index, record, self._encoded(record))
+                judged.accept(index, record, _message(version, record))
             except Rejection as rejection:
                 judged.reject(index, rejection)
                 letter = self._letter_writer.letter(
@@ -204,15 +205,24 @@ class Ingest:
                     line_number=numbered.line_number,
                     received_at=context.received_at,
                 )
-                datum = self._letters.encode(letter)
-                judged.outgoing.append(Outgoing(LETTERS, ACCESS_LOG_ROUTE.encode(), datum))
+                message = self._writer.version(LETTERS).framed(letter)
+                judged.outgoing.append(Outgoing(LETTERS, ACCESS_LOG_ROUTE.encode(), message))
         return judged
 
-    def _encoded(self, record: dict[str, Any]) -> bytes:
-        try:
-            return self._events.encode(record)
-        except EncodeError as error:
-            raise Rejection("wrong_type", error.field, str(error), "shape") from error
+    def _mapper(self, version: Version) -> Mapper:
+        """The mapper of a schema version: a field the version adds is accepted from clients."""
+        found = self._mappers.get(version.schema_id)
+        if found is None:
+            found = Mapper(version.codec.schema, self._access, self._visitors, self._times)
+            self._mappers[version.schema_id] = found
+        return found
+
+
+def _message(version: Version, record: dict[str, Any]) -> bytes:
+    try:
+        return version.framed(record)
+    except EncodeError as error:
+        raise Rejection("wrong_type", error.field, str(error), "shape") from error
 
 
 def _headers(scope: Scope) -> dict[bytes, bytes]:

@@ -11,14 +11,16 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from media_analytics.settings import Settings
 from streaming.codecs.avro import Codec
 from streaming.codecs.framing import header
-from streaming.codecs.registry import RegistryClient, RegistryError
+from streaming.codecs.generate import Schema
+from streaming.codecs.registry import RegistryClient, RegistryError, RegistryUnreachableError
 from streaming.collector.answers import Unavailable
 
 log = logging.getLogger(__name__)
@@ -33,11 +35,27 @@ _GRACE_SECONDS = 2.0
 
 
 class Outgoing(NamedTuple):
-    """One record: topic, key, datum without framing."""
+    """One record: topic, key, framed datum."""
 
     topic: str
     key: bytes
-    datum: bytes
+    value: bytes
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered schema of a topic: its framing and its codec belong together."""
+
+    schema_id: int
+    codec: Codec
+
+    def framed(self, record: dict[str, Any]) -> bytes:
+        """The message of a record.
+
+        Raises:
+            EncodeError: the record does not fit the schema.
+        """
+        return header(self.schema_id) + self.codec.encode(record)
 
 
 class _Pending:
@@ -84,7 +102,7 @@ class KafkaWriter:
             "reconnect.backoff.max.ms": 1000,
             "socket.connection.setup.timeout.ms": 5000,
         }
-        self._headers: dict[str, bytes] = {}
+        self._versions: dict[str, Version] = {}
         self._problem: str | None = "starting: Kafka was not asked yet"
         self._probe_now = threading.Event()
         self._stopping = threading.Event()
@@ -115,6 +133,10 @@ class KafkaWriter:
         """Why nothing can be written now, or None."""
         return self._problem
 
+    def version(self, topic: str) -> Version:
+        """The schema to write a topic with now; known whenever there is no problem."""
+        return self._versions[topic]
+
     async def write(self, records: Sequence[Outgoing]) -> None:
         """Write records and wait until all are acknowledged.
 
@@ -128,8 +150,8 @@ class KafkaWriter:
         pending = _Pending(len(records), asyncio.get_running_loop())
         producer = self._producer
         try:
-            for topic, key, datum in records:
-                producer.produce(topic, self._headers[topic] + datum, key, on_delivery=pending.delivered)
+            for topic, key, value in records:
+                producer.produce(topic, value, key, on_delivery=pending.delivered)
         except (BufferError, KafkaException) as error:
             raise Unavailable(503, "queue_full", f"the local queue did not take a record: {error}") from None
         try:
@@ -182,9 +204,30 @@ class KafkaWriter:
         if missing:
             return f"topics {', '.join(missing)} do not exist; run `media-analytics contracts apply`"
         try:
-            for topic, codec in self._codecs.items():
-                if topic not in self._headers:
-                    self._headers[topic] = header(self._registry.id_for(f"{topic}-value", codec.schema))
+            self._learn_versions()
+        except RegistryUnreachableError as error:
+            # Versions are learned once; without the registry the known ones still hold.
+            if len(self._versions) < len(self._codecs):
+                return str(error)
         except RegistryError as error:
             return str(error)
         return None
+
+    def _learn_versions(self) -> None:
+        """The id of each schema of this release, or a newer version of it that only adds optional fields."""
+        for topic, codec in self._codecs.items():
+            subject = f"{topic}-value"
+            if topic not in self._versions:
+                self._versions[topic] = Version(self._registry.id_for(subject, codec.schema), codec)
+            schema_id, newest = self._registry.latest(subject)
+            if schema_id != self._versions[topic].schema_id and _extends(newest, codec.schema):
+                self._versions[topic] = Version(schema_id, Codec(newest))
+                log.info("%s is written with schema %d from now on", topic, schema_id)
+
+
+def _extends(newer: Schema, own: Schema) -> bool:
+    """Whether a schema has every field of ours, unchanged, and otherwise only fields with a default."""
+    ours = {f["name"]: f["type"] for f in own["fields"]}
+    theirs = {f["name"]: f["type"] for f in newer["fields"]}
+    added = [f for f in newer["fields"] if f["name"] not in ours]
+    return all(theirs.get(name) == kind for name, kind in ours.items()) and all("default" in f for f in added)

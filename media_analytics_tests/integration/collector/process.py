@@ -115,7 +115,8 @@ def read_topic(home: Embedded, topic: str) -> list[dict[str, Any]]:
         "enable.partition.eof": True,
     }
     consumer = Consumer({**home.settings.kafka.client_config(), **config})
-    codec = Codec.from_file(topic)
+    registry = RegistryClient(home.settings.registry.url)
+    codecs: dict[int, Codec] = {}
     records: list[dict[str, Any]] = []
     try:
         parts = sorted(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
@@ -130,8 +131,12 @@ def read_topic(home: Embedded, topic: str) -> list[dict[str, Any]]:
                     assert error.code() == KafkaError._PARTITION_EOF, error
                     ended.add(message.partition())
                     continue
-                record = codec.decode(unframe(message.value())[1])
+                schema_id, datum = unframe(message.value())
+                if schema_id not in codecs:
+                    codecs[schema_id] = Codec(registry.schema_by_id(schema_id))
+                record = codecs[schema_id].decode(datum)
                 records.append(record | {"_partition": message.partition(), "_offset": message.offset()})
         return records
     finally:
         consumer.close()
+        registry.close()

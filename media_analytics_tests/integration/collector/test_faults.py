@@ -15,6 +15,8 @@ from media_analytics_tests.integration.collector import process
 from media_analytics_tests.integration.collector.process import Collector, read_topic
 from media_analytics_tests.services import embedded
 from media_analytics_tests.services.embedded import Embedded, wait_until
+from streaming.codecs.avro import Codec
+from streaming.codecs.registry import RegistryClient
 
 pytestmark = pytest.mark.integration
 EVENTS = "/v1/events/user"
@@ -115,6 +117,7 @@ def test_kafka_killed_and_back(own: tuple[Embedded, Collector]) -> None:
         collector.wait_for("/ready", {200})
         wait_until(lambda: load.count() > before + 500, 30)
     assert set(load.statuses) <= {200, 503}
+    home.start("registry")
     stored = [r["event_id"] for r in read_topic(home, "user.raw")]
     assert load.acknowledged - set(stored) == set()
 
@@ -178,6 +181,25 @@ def test_more_requests_than_room_are_503(own_home: Embedded, tmp_path: Path) -> 
         assert set(load.statuses) == {200, 503}
     finally:
         assert started.stop() == 0
+
+
+def test_an_optional_field_added_to_the_schema_is_accepted_without_a_restart(
+    own: tuple[Embedded, Collector],
+) -> None:
+    home, collector = own
+    [item] = batch(1)
+    grown = item | {"event_id": str(uuid.uuid4()), "mood": "good"}
+    post = functools.partial(httpx.post, collector.url + EVENTS, timeout=30, trust_env=False)
+    assert post(json=grown).json()["items"][0]["field"] == "mood"
+    schema = Codec.from_file("user.raw").schema
+    added = {"name": "mood", "type": ["null", "string"], "default": None}
+    registry = RegistryClient(home.settings.registry.url)
+    registry.id_for("user.raw-value", schema | {"fields": [*schema["fields"], added]}, register=True)
+    registry.close()
+    wait_until(lambda: post(json=grown).status_code == 200, 30)
+    assert post(json=item).status_code == 200
+    stored = {r["event_id"]: r for r in read_topic(home, "user.raw")}
+    assert (stored[grown["event_id"]]["mood"], stored[item["event_id"]]["mood"]) == ("good", None)
 
 
 def _offsets_are_contiguous(stored: list[dict[str, Any]]) -> None:
