@@ -101,14 +101,24 @@ class EnricherProcess:
         while not self._stop.is_set():
             messages = self._messages()
             if messages:
-                self._transactions.begin()
-                self._round(records, messages)
+                self._try_round(records, messages)
             if self._transactions.is_open and time.monotonic() - committed_at >= COMMIT_SECONDS:
                 self._commit()
                 committed_at = time.monotonic()
             self._health.report("ready" if self._next else "waiting", self._state(), lag=self._lag)
         if self._transactions.is_open:
             self._commit()
+
+    def _try_round(self, records: Records, messages: Sequence[Input]) -> None:
+        """A round; a transaction that cannot take it is aborted and everything in it done again."""
+        try:
+            self._transactions.begin()
+            self._round(records, messages)
+        except KafkaException as error:
+            clients.raise_hopeless(GROUP, error.args[0])
+            _LOG.warning("transaction refused: %s; doing it again", error.args[0].str())
+            self._transactions.abort()
+            self._given = sorted(self._next)
 
     def _round(self, records: Records, messages: Sequence[Input]) -> None:
         """Effects 1 to 3."""
