@@ -15,7 +15,7 @@ Effects of a run, in this order; a crash between two of them is repaired by runn
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -42,6 +42,7 @@ class Inputs:
     """What a transform may use. `dates` are those the run must produce."""
 
     lake: Lake
+    log: DeltaLog
     settings: Settings
     dates: tuple[date, ...]
 
@@ -204,7 +205,7 @@ def _materialize(table: TableAsset, context: dg.AssetExecutionContext) -> Iterat
         return
     dates = tuple(date.fromisoformat(key) for key in keys)
     with spark.tagged(context.run_id, table.contract.full_name, f"{keys[0]}..{keys[-1]}"):
-        staged, dates = _stage(table, context, Inputs(lake, settings, dates))
+        staged, dates = _stage(table, context, Inputs(lake, log, settings, dates))
         try:
             publication = Publication(context, table.contract, lake, settings, staged, dates, upstream)
             outcome = _audit_and_publish(table, publication)
@@ -220,7 +221,7 @@ def _stage(
     further = table.extend(inputs, staged) if table.extend else ()
     if further:
         context.log.info(f"{table.contract.full_name}: also {', '.join(map(str, further))}: their rows move")
-        inputs = Inputs(inputs.lake, inputs.settings, tuple(sorted({*inputs.dates, *further})))
+        inputs = replace(inputs, dates=tuple(sorted({*inputs.dates, *further})))
         staged = inputs.lake.stage(table.contract, table.transform(inputs), context.run_id)
     return staged, inputs.dates
 
@@ -231,7 +232,7 @@ def _audit_and_publish(table: TableAsset, publication: Publication) -> _Outcome:
     good = tuple(d for d in publication.dates if d.isoformat() not in verdict.failed)
     if not good:
         return _Outcome(verdict)
-    publication = Publication(**{**publication.__dict__, "dates": good})
+    publication = replace(publication, dates=good)
     notes = dict(table.before_publish(publication)) if table.before_publish else {}
     version = lake.publish(table.contract, staged, [d.isoformat() for d in good])
     if table.after_publish:

@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow.compute as pc
-from deltalake import DeltaTable
 
 from media_analytics.automation.jobs import COMPLETENESS, EXTERNAL_CONTRACTS, READER_TABLES
 from media_analytics.automation.proofs import ONLY_NEW
-from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.registry import table, topic
 from media_analytics.partitions import PARTITIONS_PER_RUN, Partitions, contiguous
 from media_analytics.resources.dagster_api import PARTITION, RANGE_END, RANGE_START, DagsterApi, Run
@@ -118,11 +116,11 @@ def ranges(settings: Settings, dates: Sequence[date]) -> list[tuple[date, date]]
 
 def judged_offsets(settings: Settings, kafka: KafkaLog) -> dict[int, int]:
     """Per partition of the raw topic, the offset after the newest judged one; what is deleted counts as judged."""
-    rows = _open(settings, COMPLETE).to_pyarrow_dataset()
-    state = kafka.topic(RAW.name)
-    mine = (pc.field("topic") == RAW.name) & (pc.field("topic_id") == state.topic_id)
-    recent = pc.field("date") >= datetime.now(UTC).date() - timedelta(days=8)
-    newest = rows.to_table(["partition", "last_offset"], filter=mine & recent)
+    topic_id = kafka.topic(RAW.name).topic_id
+    today = datetime.now(UTC).date()
+    days = [(today - timedelta(days=n)).isoformat() for n in range(9)]
+    rows = DeltaLog(settings).rows(COMPLETE, ["topic", "topic_id", "partition", "last_offset"], days)
+    newest = rows.filter((pc.field("topic") == RAW.name) & (pc.field("topic_id") == topic_id))
     first = kafka.first_offsets(RAW.name)
     for partition, offset in zip(
         newest["partition"].to_pylist(), newest["last_offset"].to_pylist(), strict=True
@@ -132,13 +130,9 @@ def judged_offsets(settings: Settings, kafka: KafkaLog) -> dict[int, int]:
 
 
 def _recorded_versions(settings: Settings) -> dict[date, int]:
-    rows = _open(settings, SESSION_DATES).to_pyarrow_dataset().to_table(["event_date", "dates_version"])
+    rows = DeltaLog(settings).rows(SESSION_DATES, ["event_date", "dates_version"])
     newest = rows.group_by("event_date").aggregate([("dates_version", "max")])
     return dict(zip(newest["event_date"].to_pylist(), newest["dates_version_max"].to_pylist(), strict=True))
-
-
-def _open(settings: Settings, contract: TableContract) -> DeltaTable:
-    return DeltaTable(settings.lake.table_path(contract.layer, contract.name).replace("s3a://", "s3://", 1))
 
 
 def _wait_until_settled(kafka: KafkaLog, outcome: Outcome, progress: Progress) -> None:

@@ -37,7 +37,6 @@ SIDE_TABLES = (
 )
 # Nothing happening here is good news: said once a day, so that silence of the monitor itself is seen.
 QUIET = (topic("dead_letters"), *SIDE_TABLES[1:])
-SINK_GROUP = "clickhouse-sink"
 TOPICS = (topic("user.raw"), topic("user.latest"), topic("dead_letters"))
 REPEAT_CHECKS = timedelta(minutes=5)
 DAILY = timedelta(days=1)
@@ -118,15 +117,14 @@ def sink_events(resources: Any, memory: Debounce, now: datetime) -> Iterable[Eve
             facts = {f"end_offset_{p}": offset for p, offset in sorted(ends[contract.name].items())}
             yield dg.AssetMaterialization(asset_key(contract), metadata=facts)
     yield from _daily_signs(memory, now, [c for c in QUIET if not isinstance(c, TableContract)])
-    committed = kafka.committed(SINK_GROUP, "user.latest")
+    committed = kafka.committed(health.SINK_GROUP, health.SINK_TOPIC)
     done = sum(committed.values())
     if _grew(memory, REALTIME.full_name, done):
         facts = {f"end_offset_{p}": offset for p, offset in sorted(committed.items())}
         yield _materialized(REALTIME, now.date().isoformat(), facts)
-    behind = sum(max(0, end - committed.get(p, 0)) for p, end in ends["user.latest"].items())
     verdicts = {
         health.LIVENESS: health.liveness(resources.settings, "sink", now),
-        health.LAG: health.lag(behind),
+        health.LAG: health.sink_lag(committed, ends[health.SINK_TOPIC]),
     }
     yield from _verdicts(memory, REALTIME, verdicts, now)
 

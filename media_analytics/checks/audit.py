@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pyspark.sql import DataFrame
+
 from media_analytics.contracts.audit import (
     GROUP,
     AuditQuery,
@@ -83,6 +85,26 @@ def merge_audited(lake: Lake, contract: TableContract, rows: Sequence[Mapping[st
     Raises:
         ContractError: the rows break the contract; nothing was written.
     """
+    return lake.merge(contract, audited(lake, contract, rows))
+
+
+def append_audited(
+    lake: Lake, contract: TableContract, rows: Sequence[Mapping[str, Any]], run_id: str
+) -> int:
+    """Append rows to a table after its contract was checked on them; its version. The caller knows they are new.
+
+    Raises:
+        ContractError: the rows break the contract; nothing was written.
+    """
+    return lake.append(contract, audited(lake, contract, rows), run_id=run_id)
+
+
+def audited(lake: Lake, contract: TableContract, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
+    """Rows as a frame, once its contract was checked on them.
+
+    Raises:
+        ContractError: the rows break the contract.
+    """
     schema = spark_schema(contract)
     frame = lake.spark.createDataFrame([tuple(row[name] for name in schema.names) for row in rows], schema)
     view = f"audited_{contract.layer}_{contract.name}"
@@ -94,7 +116,7 @@ def merge_audited(lake: Lake, contract: TableContract, rows: Sequence[Mapping[st
             f"{len(rows)} rows for {contract.full_name} break its contract and were not written: "
             + ", ".join(map(str, failed))
         )
-    return lake.merge(contract, frame)
+    return frame
 
 
 def _failed(query: AuditQuery, row: Any) -> tuple[RuleResult, ...]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from media_analytics.checks import completeness_stores as stores
 from media_analytics.checks.completeness import (
@@ -30,6 +30,7 @@ from media_analytics.checks.completeness import (
 from media_analytics.contracts.model import TopicContract
 from media_analytics.contracts.registry import table
 from media_analytics.resources.clickhouse import ClickHouse
+from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.resources.kafka import KafkaLog
 from media_analytics.resources.lake import Lake
 from media_analytics.settings import Settings
@@ -39,6 +40,7 @@ CONTRACT = table("ops.completeness")
 SECOND_LOOK = timedelta(hours=1)
 NAMED_MINUTES = 5
 _DAY = timedelta(days=1)
+_MUST_BE_ZERO = ("missing_realtime", "missing_lake", "duplicates_realtime", "duplicates_lake")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Stores:
     kafka: KafkaLog
     clickhouse: ClickHouse
     lake: Lake
+    log: DeltaLog
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,9 @@ class Report:
 def check_new_minutes(where: Stores, topic: TopicContract, now: datetime) -> Report:
     """Judge every minute since the newest recorded one, and red ones of the last hour again."""
     topic_id = where.kafka.topic(topic.name).topic_id
-    recorded = recorded_through(where.lake, topic.name, topic_id, now)
+    recorded = recorded_through(where.log, topic.name, topic_id, now)
     start = recorded or _earliest(where.settings, topic, now)
-    first_red = _oldest_red(where.lake, topic.name, topic_id, now - SECOND_LOOK, now)
+    first_red = _oldest_red(where.log, topic.name, topic_id, now - SECOND_LOOK, now)
     return check_between(where, topic, min(filter(None, (start, first_red))), now)
 
 
@@ -121,21 +124,16 @@ def check_between(
     )
 
 
-def recorded_through(lake: Lake, topic: str, topic_id: str, now: datetime) -> datetime | None:
+def recorded_through(log: DeltaLog, topic: str, topic_id: str, now: datetime) -> datetime | None:
     """The minute after the newest recorded one; None when nothing of this topic is recorded in the last 8 days."""
-    rows = _recent(lake, topic, topic_id, now)
-    newest = rows.agg(F.unix_seconds(F.max("minute")).alias("minute")).collect()[0]["minute"]
-    return None if newest is None else datetime.fromtimestamp(newest, UTC) + MINUTE
+    newest = pc.max(_recent(log, now, topic, topic_id)["minute"]).as_py()
+    return None if newest is None else newest.astimezone(UTC) + MINUTE
 
 
-def standing_problems(lake: Lake, now: datetime) -> tuple[int, int, int]:
+def standing_problems(log: DeltaLog, now: datetime) -> tuple[int, int, int]:
     """Minutes recorded in the last 8 days, how many of them are red, and messages they hold."""
-    rows = lake.read(CONTRACT, partitions=_days_before(now))
-    found = rows.agg(
-        F.count(F.lit(1)).alias("all"), F.count_if(_is_red()).alias("red"), F.sum("kafka_count").alias("n")
-    )
-    row = found.collect()[0]
-    return int(row["all"]), int(row["red"]), int(row["n"] or 0)
+    rows = _recent(log, now)
+    return rows.num_rows, rows.filter(_is_red()).num_rows, pc.sum(rows["kafka_count"]).as_py() or 0
 
 
 def settles_at(kafka: KafkaLog, topic: str) -> datetime | None:
@@ -144,22 +142,25 @@ def settles_at(kafka: KafkaLog, topic: str) -> datetime | None:
     return None if newest is None else minute_of(newest) + 2 * MINUTE
 
 
-def _is_red() -> Column:
-    red = F.lit(False)
-    for name in ("missing_realtime", "missing_lake", "duplicates_realtime", "duplicates_lake"):
-        red = red | F.coalesce(F.col(name) != 0, F.lit(False))
+def _is_red() -> pc.Expression:
+    red = pc.scalar(False)
+    for name in _MUST_BE_ZERO:
+        red = red | pc.coalesce(pc.field(name) != 0, pc.scalar(False))
     return red
 
 
-def _recent(lake: Lake, topic: str, topic_id: str, now: datetime) -> DataFrame:
-    rows = lake.read(CONTRACT, partitions=_days_before(now))
-    return rows.where((F.col("topic") == topic) & (F.col("topic_id") == topic_id))
+def _recent(log: DeltaLog, now: datetime, topic: str | None = None, topic_id: str | None = None) -> pa.Table:
+    columns = ["minute", "topic", "topic_id", "kafka_count", *_MUST_BE_ZERO]
+    rows = log.rows(CONTRACT, columns, _days_before(now))
+    if topic is None:
+        return rows
+    return rows.filter((pc.field("topic") == topic) & (pc.field("topic_id") == topic_id))
 
 
-def _oldest_red(lake: Lake, topic: str, topic_id: str, since: datetime, now: datetime) -> datetime | None:
-    rows = _recent(lake, topic, topic_id, now).where(_is_red() & (F.col("minute") >= F.lit(since)))
-    oldest = rows.agg(F.unix_seconds(F.min("minute")).alias("minute")).collect()[0]["minute"]
-    return None if oldest is None else datetime.fromtimestamp(oldest, UTC)
+def _oldest_red(log: DeltaLog, topic: str, topic_id: str, since: datetime, now: datetime) -> datetime | None:
+    rows = _recent(log, now, topic, topic_id).filter(_is_red() & (pc.field("minute") >= since))
+    oldest = pc.min(rows["minute"]).as_py()
+    return None if oldest is None else oldest.astimezone(UTC)
 
 
 def _days_before(now: datetime) -> list[str]:

@@ -70,11 +70,16 @@ def _health_check(full_name: str, service: str) -> dg.AssetChecksDefinition:
                 health.LAG, asset=key, description=f"{service} is close to the end of user.latest."
             ),
         ],
-        required_resource_keys={"settings", "clock"},
+        required_resource_keys={"settings", "clock", "kafka"},
     )
     def _health(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         alive = health.liveness(context.resources.settings, service, context.resources.clock.now())
-        for name, verdict in ((health.LIVENESS, alive), (health.LAG, health.reported_lag(alive))):
+        kafka: KafkaLog = context.resources.kafka
+        behind = health.reported_lag(alive)
+        if service == "sink":
+            committed = kafka.committed(health.SINK_GROUP, health.SINK_TOPIC)
+            behind = health.sink_lag(committed, kafka.end_offsets(health.SINK_TOPIC))
+        for name, verdict in ((health.LIVENESS, alive), (health.LAG, behind)):
             yield dg.AssetCheckResult(
                 asset_key=key,
                 check_name=name,

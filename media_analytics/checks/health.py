@@ -5,6 +5,7 @@ them (`automation/monitors.py`), restarting a process (its supervisor does).
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +14,9 @@ from media_analytics.settings import Settings
 
 LIVENESS = "liveness"
 LAG = "lag"
+# Who reads what: the sink keeps its position in Kafka, the stream in its table.
+SINK_GROUP = "clickhouse-sink"
+SINK_TOPIC = "user.latest"
 # A process touches its file every 5 s.
 SILENT_AFTER = timedelta(seconds=15)
 # About 10 s of the newsroom's peak load.
@@ -42,6 +46,11 @@ def liveness(settings: Settings, service: str, now: datetime) -> Verdict:
     if facts["state"] != "ready":
         return Verdict(False, f"{service} is {facts['state']}: {facts.get('detail', '')}", shown)
     return Verdict(True, f"{service} is ready", shown)
+
+
+def sink_lag(committed: Mapping[int, int], ends: Mapping[int, int]) -> Verdict:
+    """How far the ClickHouse sink's committed offsets are from the end of its topic."""
+    return lag(sum(max(0, end - committed.get(partition, 0)) for partition, end in ends.items()))
 
 
 def lag(behind: int, limit: int = LARGEST_LAG) -> Verdict:

@@ -1,14 +1,16 @@
-"""The tail of a Delta table's log: what each new commit added, at a cost that does not grow with the table.
+"""What can be known of a Delta table without Spark: the tail of its log, its partitions, rows of small tables.
 
-Belongs here: reading commit files one by one after a known version. Does not belong here: reading rows, and anything
-that writes.
+Belongs here: reading commit files one by one after a known version (a cost that does not grow with the table), file
+statistics, ledgers. Does not belong here: reading events, and anything that writes.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable
 from pyarrow import fs
 
@@ -70,19 +72,48 @@ class DeltaLog:
                     added.append(_added(version, partition, change))
         return Tail(version, tuple(added), changed, self._is_complete(system, root, version, after, limit))
 
+    def rows(
+        self,
+        contract: TableContract,
+        columns: Sequence[str],
+        partitions: Sequence[str] | None = None,
+        version: int | None = None,
+    ) -> pa.Table:
+        """Columns of a small table, or of its partitions (ISO text), without Spark: for ledgers, not for events."""
+        data = self._table(contract, version).to_pyarrow_dataset()
+        column = contract.partition_column
+        if partitions is None or column is None:
+            return data.to_table(list(columns))
+        kind = data.schema.field(column).type
+        return data.to_table(list(columns), filter=pc.field(column).isin(pa.array(partitions).cast(kind)))
+
+    def row_counts(self, contract: TableContract, version: int | None = None) -> dict[str, int]:
+        """Rows by partition value, from file statistics alone; partitions without rows are absent."""
+        column = contract.partition_column
+        actions = pa.table(self._table(contract, version).get_add_actions(flatten=True))
+        counted: dict[str, int] = {}
+        values = actions[f"partition.{column}"].to_pylist() if column else [""] * actions.num_rows
+        for value, rows in zip(values, actions["num_records"].to_pylist(), strict=True):
+            counted[str(value)] = counted.get(str(value), 0) + int(rows or 0)
+        return {value: rows for value, rows in counted.items() if rows}
+
     def snapshot(self, contract: TableContract) -> Tail:
         """The table as if the newest commit had written all its partitions: too much is due, nothing is lost."""
-        path = self._settings.lake.table_path(contract.layer, contract.name)
-        table, column = DeltaTable(path.replace("s3a://", "s3://", 1)), contract.partition_column
+        table, column = self._table(contract), contract.partition_column
         values = {str(part[column]) for part in table.partitions()} if column else set()
         return Tail(table.version(), (), dict.fromkeys(values, table.version()), True)
 
     def transaction(self, contract: TableContract, application: str) -> tuple[int, int]:
         """The table's version, and the newest transaction of an application in it (-1 if none)."""
-        path = self._settings.lake.table_path(contract.layer, contract.name)
-        table = DeltaTable(path.replace("s3a://", "s3://", 1), without_files=True)
+        table = self._table(contract, without_files=True)
         number = table.transaction_version(application)
         return table.version(), -1 if number is None else int(number)
+
+    def _table(
+        self, contract: TableContract, version: int | None = None, *, without_files: bool = False
+    ) -> DeltaTable:
+        path = self._settings.lake.table_path(contract.layer, contract.name)
+        return DeltaTable(path.replace("s3a://", "s3://", 1), version=version, without_files=without_files)
 
     def _open(self, contract: TableContract) -> tuple[fs.FileSystem, str]:
         path = self._settings.lake.table_path(contract.layer, contract.name)

@@ -54,7 +54,7 @@ def asset(partitions: Partitions) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.multi_run(PARTITIONS_PER_RUN),
         retry_policy=RETRIES,
         pool="__".join(key.path),
-        required_resource_keys={"lake", "spark", "settings", "kafka", "clickhouse", "clock"},
+        required_resource_keys={"lake", "spark", "settings", "delta_log", "kafka", "clickhouse", "clock"},
     )
     def _run(context: dg.AssetExecutionContext, config: CompletenessConfig) -> Iterator[Any]:
         yield from _check(context, config)
@@ -64,7 +64,9 @@ def asset(partitions: Partitions) -> dg.AssetsDefinition:
 
 def _check(context: dg.AssetExecutionContext, config: CompletenessConfig) -> Iterator[Any]:
     resources = context.resources
-    where = checks.Stores(resources.settings, resources.kafka, resources.clickhouse, resources.lake)
+    where = checks.Stores(
+        resources.settings, resources.kafka, resources.clickhouse, resources.lake, resources.delta_log
+    )
     now: datetime = resources.clock.now()
     dates = [date.fromisoformat(key) for key in context.partition_keys]
     with resources.spark.tagged(context.run_id, CONTRACT.full_name):
@@ -75,7 +77,7 @@ def _check(context: dg.AssetExecutionContext, config: CompletenessConfig) -> Ite
             for topic in CHECKED
         ]
         verdict = write(where.lake, reports, context.run_id)
-        minutes, red, messages = checks.standing_problems(where.lake, now)
+        minutes, red, messages = checks.standing_problems(where.log, now)
     overdue = [
         f"{j.span.minute:%H:%M} p{j.span.partition}" for r in reports for j in r.judged if j.is_overdue
     ]

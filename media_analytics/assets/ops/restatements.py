@@ -19,6 +19,7 @@ from media_analytics.contracts.registry import table
 from media_analytics.factory import AUTOMATIC_TAG, Publication, asset_key, external_table
 from media_analytics.partitions import Partitions
 from media_analytics.resources.clock import Clock
+from media_analytics.resources.delta_log import DeltaLog
 
 CONTRACT = table("ops.restatements")
 GOLD = tuple(
@@ -56,9 +57,10 @@ def record_restatements(publication: Publication) -> Mapping[str, Any]:
     contract, lake = publication.contract, publication.lake
     clock: Clock = publication.context.resources.clock
     now = clock.now()
-    days = [d.isoformat() for d in publication.dates if is_published(d, now)]
+    days = {d.isoformat() for d in publication.dates if is_published(d, now)}
     base = lake.version(contract)
-    standing = lake.row_counts(contract, days, base) if days else {}
+    log: DeltaLog = publication.context.resources.delta_log
+    standing = days & set(log.row_counts(contract, base))
     if not standing:
         return {"restatements": 0}
     asked = F.col("date").isin([date.fromisoformat(day) for day in standing])

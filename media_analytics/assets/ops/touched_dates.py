@@ -8,18 +8,16 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import dagster as dg
-from pyspark.sql import functions as F
 
-from media_analytics.checks.audit import merge_audited
+from media_analytics.checks.audit import append_audited
 from media_analytics.contracts.registry import table
 from media_analytics.errors import ServiceError
 from media_analytics.factory import AUTOMATIC_TAG, Publication, asset_key, external_table
 from media_analytics.partitions import Partitions, session_dates
 from media_analytics.resources.delta_log import DeltaLog
-from media_analytics.resources.lake import Lake
 
 EVENT_DATES = table("ops.user_events_dates")
 SESSION_DATES = table("ops.session_dates")
@@ -29,6 +27,8 @@ STREAM_APPLICATION = "user_events_stream"
 ROWS_FOLLOW_SECONDS = 60.0
 POLL_SECONDS = 0.2
 _DAY = timedelta(days=1)
+# Session date, event date, version of ops.user_events_dates.
+Ledger: TypeAlias = frozenset[tuple[date, date, int]]
 
 
 def specs(partitions: Partitions) -> list[dg.AssetSpec]:
@@ -69,49 +69,58 @@ def record_session_dates(publication: Publication) -> Mapping[str, Any]:
     """After silver.events is published: which session dates this can alter, as rows of ops.session_dates.
 
     A date counts as changed when batches arrived for it since the version recorded last, when it was published
-    because rows moved, or when a run by hand gave other rows than before.
+    because rows moved, or when a run by hand gave other rows than before. Rows that stand already are not added again,
+    so a run that is tried again adds nothing twice.
     """
     version = publication.upstream_version
     if version is None:
         raise ValueError("silver.events is published at a version of ops.user_events_dates; none was given")
-    changed = _changed(publication, version)
+    log: DeltaLog = publication.context.resources.delta_log
+    recorded = _recorded(log, publication.dates)
+    changed = _changed(publication, log, recorded, version)
     existing = Partitions.of(publication.settings)
     now = datetime.now(UTC)
     rows: list[dict[str, Any]] = [
         {"session_date": touched, "event_date": day, "dates_version": version, "loaded_at": now}
         for day, latest in sorted(changed.items())
         for touched in existing.existing_days(session_dates(day, latest), now)
+        if (touched, day, version) not in recorded
     ]
     if rows:
-        merge_audited(publication.lake, SESSION_DATES, rows)
+        append_audited(publication.lake, SESSION_DATES, rows, publication.context.run_id)
     return {
         "changed_dates": [d.isoformat() for d in sorted(changed)],
         "session_dates": sorted({r["session_date"].isoformat() for r in rows}),
     }
 
 
-def _changed(publication: Publication, version: int) -> dict[date, datetime]:
+def _recorded(log: DeltaLog, dates: Iterable[date]) -> Ledger:
+    """The ledger's rows of these event dates."""
+    days = set(dates)
+    around = {d + n * _DAY for d in days for n in (-1, 0, 1, 2)}
+    columns = ("session_date", "event_date", "dates_version")
+    rows = log.rows(SESSION_DATES, columns, [d.isoformat() for d in around])
+    return frozenset(
+        (touched, day, version)
+        for touched, day, version in zip(*(rows[name].to_pylist() for name in columns), strict=True)
+        if day in days
+    )
+
+
+def _changed(publication: Publication, log: DeltaLog, ledger: Ledger, version: int) -> dict[date, datetime]:
     """Changed event dates and the latest event that can have changed them."""
-    lake, dates = publication.lake, publication.dates
-    recorded = _recorded(lake, dates)
-    log: DeltaLog = publication.context.resources.delta_log
+    dates = set(publication.dates)
+    recorded: dict[date, int] = {}
+    for _, day, seen in ledger:
+        recorded[day] = max(seen, recorded.get(day, -1))
     new = _new_batches(log, recorded, version)
     asked = {date.fromisoformat(key) for key in publication.context.partition_keys}
     # Without a record, or with too long a log since then, everything of the date counts.
-    whole = set(dates) if new is None else set(dates) - set(recorded) | (set(dates) - asked)
-    changed = {d: t for d, t in (new or {}).items() if d in set(dates) - whole}
+    whole = dates if new is None else dates - set(recorded) | (dates - asked)
+    changed = {d: t for d, t in (new or {}).items() if d in dates - whole}
     if AUTOMATIC_TAG not in publication.context.run.tags:
-        whole |= _with_other_rows(publication, set(dates) - whole - set(changed))
-    return changed | _latest_events(lake, version, whole)
-
-
-def _recorded(lake: Lake, dates: Iterable[date]) -> dict[date, int]:
-    """Per event date, the newest version whose touched session dates are recorded."""
-    days = sorted(dates)
-    around = {d + n * _DAY for d in days for n in (-1, 0, 1, 2)}
-    rows = lake.read(SESSION_DATES, partitions=[d.isoformat() for d in around])
-    newest = rows.where(F.col("event_date").isin(days)).groupBy("event_date")
-    return {r["event_date"]: r["v"] for r in newest.agg(F.max("dates_version").alias("v")).collect()}
+        whole |= _with_other_rows(publication, log, dates - whole - set(changed))
+    return changed | _latest_events(log, version, whole)
 
 
 def _new_batches(log: DeltaLog, recorded: Mapping[date, int], version: int) -> dict[date, datetime] | None:
@@ -129,28 +138,29 @@ def _new_batches(log: DeltaLog, recorded: Mapping[date, int], version: int) -> d
         text = file.maximum.get("max_occurred_at")
         if text is None:
             return None
-        latest[day] = max(
-            datetime.fromisoformat(text).astimezone(UTC), latest.get(day, datetime.min.replace(tzinfo=UTC))
-        )
+        at = datetime.fromisoformat(text).astimezone(UTC)
+        latest[day] = max(at, latest.get(day, at))
     return latest
 
 
-def _latest_events(lake: Lake, version: int, dates: Iterable[date]) -> dict[date, datetime]:
+def _latest_events(log: DeltaLog, version: int, dates: Iterable[date]) -> dict[date, datetime]:
     """Latest event of each date that has any."""
-    days = sorted(dates)
+    days = [d.isoformat() for d in dates]
     if not days:
         return {}
-    rows = lake.read(EVENT_DATES, version, [d.isoformat() for d in days]).groupBy("event_date")
-    found = rows.agg(F.unix_micros(F.max("max_occurred_at")).alias("latest")).collect()
-    return {r["event_date"]: datetime.fromtimestamp(r["latest"] / 1e6, UTC) for r in found}
+    rows = log.rows(EVENT_DATES, ("event_date", "max_occurred_at"), days, version)
+    newest = rows.group_by("event_date").aggregate([("max_occurred_at", "max")])
+    return dict(zip(newest["event_date"].to_pylist(), newest["max_occurred_at_max"].to_pylist(), strict=True))
 
 
-def _with_other_rows(publication: Publication, dates: set[date]) -> set[date]:
+def _with_other_rows(publication: Publication, log: DeltaLog, dates: set[date]) -> set[date]:
     """Those of `dates` whose rows differ from what stood before this publication."""
-    if not dates:
-        return set()
     lake, contract = publication.lake, publication.contract
-    days = [d.isoformat() for d in sorted(dates)]
     now = lake.version(contract)
-    before, after = (lake.row_hashes(contract, days, version) for version in (now - 1, now))
-    return {date.fromisoformat(d) for d in days if before.get(d) != after.get(d)}
+    stood, stands = log.row_counts(contract, now - 1), log.row_counts(contract, now)
+    days = {d.isoformat() for d in dates}
+    other = {d for d in days if stood.get(d, 0) != stands.get(d, 0)}
+    if same := sorted(d for d in days - other if d in stands):
+        before, after = (lake.row_hashes(contract, same, version) for version in (now - 1, now))
+        other |= {d for d in same if before.get(d) != after.get(d)}
+    return {date.fromisoformat(d) for d in other}

@@ -26,8 +26,8 @@ def silver_events(inputs: Inputs) -> DataFrame:
 
 def bronze_of(inputs: Inputs, dates: list[date]) -> DataFrame:
     """Bronze, pruned to the arrival hours and the times of `dates`."""
-    touched = inputs.lake.read(EVENT_DATES, partitions=[d.isoformat() for d in dates])
-    hours = [row["appended_hour"] for row in touched.select("appended_hour").distinct().collect()]
+    touched = inputs.log.rows(EVENT_DATES, ["appended_hour"], [d.isoformat() for d in dates])
+    hours = sorted(set(touched["appended_hour"].to_pylist()))
     first = datetime.combine(min(dates), time(), UTC)
     end = datetime.combine(max(dates), time(), UTC) + timedelta(days=1)
     rows = inputs.lake.read(BRONZE, partitions=hours)
@@ -37,7 +37,10 @@ def bronze_of(inputs: Inputs, dates: list[date]) -> DataFrame:
 def displaced_dates(inputs: Inputs, staged: Staged) -> tuple[date, ...]:
     """Other dates that still show an event which now stands on a date of this run: both must change together."""
     other = set(transform.source_dates(inputs.dates)) - set(inputs.dates)
-    standing = inputs.lake.read(CONTRACT, partitions=[d.isoformat() for d in other])
+    near = [d.isoformat() for d in other]
+    if not set(near) & set(inputs.log.row_counts(CONTRACT)):
+        return ()
+    standing = inputs.lake.read(CONTRACT, partitions=near)
     moved = standing.join(staged.frame.select("brand", "event_id"), ["brand", "event_id"], "left_semi")
     return tuple(sorted(row["date"] for row in moved.select("date").distinct().collect()))
 
