@@ -25,7 +25,7 @@ from streaming.runtime.stop import StopSignal
 
 # A broken datum can claim a length of gigabytes; Avro then refuses it instead of filling the heap.
 _AVRO_LIMITS = (
-    "-Dorg.apache.avro.limits.string.maxLength=16777216 -Dorg.apache.avro.limits.bytes.maxLength=16777216 "
+    "-XX:TieredStopAtLevel=1 -Dorg.apache.avro.limits.string.maxLength=16777216 -Dorg.apache.avro.limits.bytes.maxLength=16777216 "
     "-Dorg.apache.avro.limits.collectionItems.maxLength=65536"
 )
 
@@ -66,6 +66,10 @@ def _session(settings: Settings, jars: str | None) -> SparkSession:
             # Batches are small: one task finishes them sooner than two start.
             "spark.sql.shuffle.partitions": "1",
             "spark.databricks.delta.snapshotPartitions": "1",
+            # Compiling a plan of sixty columns costs seconds each time; interpreting some hundred rows does not.
+            "spark.sql.codegen.wholeStage": "false",
+            "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+            "spark.sql.adaptive.enabled": "false",
         },
     )
 

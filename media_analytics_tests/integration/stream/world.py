@@ -162,7 +162,7 @@ class World:
         found = self.rows(columns=["source_partition", "source_offset"])
         return sorted((row["source_partition"], row["source_offset"]) for row in found)
 
-    def wait_for_rows(self, count: int, timeout_seconds: float = 90) -> None:
+    def wait_for_rows(self, count: int, timeout_seconds: float = 240) -> None:
         def there() -> bool:
             assert self.process is not None
             assert self.process.poll() is None, self.log()[-3000:]
@@ -170,7 +170,7 @@ class World:
 
         wait_until(there, timeout_seconds, lambda: f"{count} rows are not there: {self.log()[-3000:]}")
 
-    def wait_for_end(self, timeout_seconds: float = 120) -> int:
+    def wait_for_end(self, timeout_seconds: float = 240) -> int:
         assert self.process is not None
         return self.process.wait(timeout_seconds)
 
