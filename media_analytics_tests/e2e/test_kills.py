@@ -83,10 +83,11 @@ class Load:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     made = Stack(tmp_path_factory.mktemp("kills") / "home")
-    answer = made.run("up", "--ports", "free", MEDIA_ANALYTICS_STREAM__TRIGGER_SECONDS="2")
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    yield made
-    made.run("down")
+    try:
+        made.up(MEDIA_ANALYTICS_STREAM__TRIGGER_SECONDS="2")
+        yield made
+    finally:
+        made.run("down")
 
 
 @pytest.fixture(scope="module")

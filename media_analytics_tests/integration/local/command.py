@@ -44,7 +44,7 @@ class Stack:
             env=self.environment | variables,
             capture_output=True,
             text=True,
-            timeout=200,
+            timeout=600,
             check=False,
         )
 

@@ -25,9 +25,11 @@ pytestmark = pytest.mark.integration
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Kafka and registry, started with every proxy variable naming a closed port."""
     made = Stack(tmp_path_factory.mktemp("stack") / "home")
-    made.up("kafka", "registry")
-    yield made
-    made.run("down")
+    try:
+        made.up("kafka", "registry")
+        yield made
+    finally:
+        made.run("down")
 
 
 def test_a_warm_start_needs_no_network(stack: Stack) -> None:
