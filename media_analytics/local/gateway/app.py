@@ -13,6 +13,7 @@ from media_analytics.local.gateway.chdb_connection import ChdbConnection
 from media_analytics.local.gateway.config import GatewayConfig
 from media_analytics.local.gateway.errors import ClickHouseError
 from media_analytics.local.gateway.handler import Exchange, answer
+from media_analytics.local.gateway.native_blocks import BlockDecoder, BlockEncoder
 from media_analytics.local.gateway.pool import UserPool
 from media_analytics.local.gateway.reply import BUFFER_BYTES, Reply, Send
 from media_analytics.local.gateway.request import Request, parse_query, read_work, with_form
@@ -86,8 +87,11 @@ class Gateway:
             await self._statement(request, receive, send)
 
     async def _statement(self, request: Request, receive: Receive, send: Send) -> None:
-        encoder = compression.encoder(
-            request.headers.get("accept-encoding", ""), request.flag("enable_http_compression")
+        accepted = request.headers.get("accept-encoding", "")
+        encoder: compression.Encoder = (
+            BlockEncoder()
+            if request.flag("compress")
+            else compression.encoder(accepted, request.flag("enable_http_compression"))
         )
         held = None if request.flag("wait_end_of_query") else BUFFER_BYTES
         reply = Reply(send, encoder, self._version, held)
@@ -105,8 +109,10 @@ class Gateway:
 
     async def _run(self, request: Request, receive: Receive, reply: Reply) -> None:
         user = auth.authenticate(self._config.users, request.headers, request.query)
-        decoder = compression.Decoder(request.headers.get("content-encoding", ""))
-        body, limit = _body(receive, decoder), self._config.max_statement_bytes
+        body = _body(receive, compression.Decoder(request.headers.get("content-encoding", "")))
+        if request.flag("decompress"):
+            body = _blocks(body)
+        limit = self._config.max_statement_bytes
         request = await with_form(request, body, self._spool, limit)
         try:
             work = await read_work(request, body, self._spool, limit)
@@ -135,6 +141,15 @@ async def _body(receive: Receive, decoder: compression.Decoder) -> AsyncIterator
         if not message.get("more_body", False):
             decoder.finish()
             return
+
+
+async def _blocks(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The body of `decompress=1`, its compressed blocks opened."""
+    decoder = BlockDecoder()
+    async for chunk in body:
+        for piece in decoder.decode(chunk):
+            yield piece
+    decoder.finish()
 
 
 async def _disconnected(receive: Receive) -> None:

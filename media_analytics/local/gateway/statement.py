@@ -93,7 +93,7 @@ def split_insert(sql: bytes) -> Insert | None:
     first = next(stream, None)
     if first is None or first.keyword != b"INSERT":
         return None
-    _skip_target(stream)
+    stream = _after_target(stream)
     settings_at: int | None = None
     previous = b""
     for token in stream:
@@ -146,11 +146,17 @@ def _may_follow_format(token: Token, previous: Token | None) -> bool:
     )  # fmt: skip
 
 
-def _skip_target(stream: Iterator[Token]) -> None:
-    """Move past INTO [TABLE | FUNCTION] and the first part of the name, which may itself be a keyword."""
+def _after_target(stream: Iterator[Token]) -> Iterator[Token]:
+    """The tokens after INTO [TABLE | FUNCTION] and the target's name, whose parts may themselves be keywords."""
     for token in stream:
         if token.keyword not in (b"INTO", b"TABLE", b"FUNCTION"):
-            return
+            break
+    for token in stream:
+        if token.text != b".":
+            yield token
+            break
+        next(stream, None)
+    yield from stream
 
 
 def _split_select(sql: bytes, stream: Iterator[Token]) -> Insert | None:
