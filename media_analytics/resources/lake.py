@@ -69,7 +69,8 @@ class Lake:
         """The session that reads and writes."""
         if isinstance(self._spark, SparkConnect):
             return self._spark.session()
-        return self._spark if hasattr(self._spark, "sql") else self._spark()
+        # A Connect session is no subclass of `SparkSession`.
+        return self._spark() if callable(self._spark) else self._spark
 
     def path(self, contract: TableContract) -> str:
         """The table's address."""

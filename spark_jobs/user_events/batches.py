@@ -18,7 +18,7 @@ repetition writes the dates a second time, as of another batch.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -130,6 +130,23 @@ class Batches:
             F.max("source_offset").alias("last_offset"),
         )
         return grouped.withColumn("loaded_at", F.current_timestamp())
+
+    def announce(self, rows: DataFrame, batch: str, note: str) -> Callable[[], None]:
+        """Write the dates of rows that maintenance is about to change; the result writes them again, afterwards.
+
+        Before, so that no change goes unannounced; afterwards, because a reader may have come in between.
+        """
+        dates = self.dates_of(rows, batch)
+        schema, found = dates.schema, dates.collect()
+        self.append(self._spark.createDataFrame(found, schema), self.dates, batch, 1, note)
+
+        def again() -> None:
+            repeated = self._spark.createDataFrame(found, schema).withColumn(
+                "batch_id", F.lit(f"{batch}-done")
+            )
+            self.append(repeated, self.dates, f"{batch}-done", 1, note)
+
+        return again
 
     def append(self, rows: DataFrame, path: str, application: str, number: int, note: str) -> None:
         """One commit, once per application and number."""

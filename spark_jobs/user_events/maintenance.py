@@ -151,10 +151,10 @@ class Maintenance:
     def _rebuild_request(self, request: Row) -> str:
         if request.table != "bronze.user_events" or not request.hour:
             raise RefusedError("only an hour of bronze.user_events can be rebuilt; say which")
-        last = positions.last_batch(self._batches.table)
+        note = self._note(self._batches.table, f"rebuild-{request.request_id}")
         bounds = self._settings.lake.table_path("ops", "offset_bounds")
         return rebuild_hour(
-            self._spark, self._settings, self._batches, bounds, request.hour, request.request_id, last
+            self._spark, self._settings, self._batches, bounds, request.hour, request.request_id, note
         )
 
     def _delete_request(self, request: Row) -> str:
@@ -162,22 +162,24 @@ class Maintenance:
         if not predicate or ";" in predicate:
             raise RefusedError("say which rows to delete, as one SQL predicate")
         path = self._tables[request.table]
+        batch = f"delete-{request.request_id}"
+        done: Callable[[], None] | None = None
         if request.table == "bronze.user_events":
             doomed = self._spark.read.format("delta").load(path).where(F.expr(predicate))
-            batch = f"delete-{request.request_id}"
-            dates = self._batches.dates_of(doomed, batch)
-            # Before the rows go: afterwards nobody could say which dates they were of.
-            last = positions.last_batch(self._batches.dates)
-            note = last.note(maintenance=batch) if last else json.dumps({"maintenance": batch})
-            self._batches.append(dates, self._batches.dates, batch, 1, note)
+            done = self._batches.announce(doomed, batch, self._note(self._batches.dates, batch))
         sql = f"DELETE FROM delta.`{path}` WHERE {predicate}"
-        (row,) = self._with_note(path, request.request_id, lambda: self._spark.sql(sql).collect())
+        (row,) = self._with_note(path, batch, lambda: self._spark.sql(sql).collect())
+        if done is not None:
+            done()
         return f"deleted {row[0]} rows"
 
-    def _with_note(self, path: str, reason: str, action: Callable[[], list[Row]]) -> list[Row]:
+    def _note(self, path: str, reason: str) -> str:
+        """The note of the last batch, carried on."""
         last = positions.last_batch(path)
-        note = last.note(maintenance=reason) if last else json.dumps({"maintenance": reason})
-        self._spark.conf.set(NOTE_SETTING, note)
+        return last.note(maintenance=reason) if last else json.dumps({"maintenance": reason})
+
+    def _with_note(self, path: str, reason: str, action: Callable[[], list[Row]]) -> list[Row]:
+        self._spark.conf.set(NOTE_SETTING, self._note(path, reason))
         try:
             return action()
         finally:

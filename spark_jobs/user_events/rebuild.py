@@ -8,7 +8,6 @@ that is read, and the replacement has at least as many coordinates as what is st
 aside. Otherwise nothing is written and the refusal names what is missing.
 """
 
-import json
 import logging
 
 from pyspark.sql import DataFrame, Row, SparkSession
@@ -18,7 +17,6 @@ from media_analytics.errors import MediaAnalyticsError
 from media_analytics.settings import Settings
 from spark_jobs.user_events import decode, source
 from spark_jobs.user_events.batches import Batches
-from spark_jobs.user_events.positions import Bounds
 from streaming.runtime import clients
 
 _LOG = logging.getLogger(__name__)
@@ -36,9 +34,9 @@ def rebuild_hour(
     bounds_path: str,
     hour: str,
     request_id: str,
-    last: Bounds | None,
+    note: str,
 ) -> str:
-    """Replace the hour; returns what was done.
+    """Replace the hour; returns what was done. `note` is what the commits carry.
 
     Raises:
         RefusedError: a guard failed; the message names what is missing.
@@ -63,14 +61,14 @@ def rebuild_hour(
                 f"example {[tuple(row) for row in lost]}. The hour was left as it is"
             )
         batch = f"rebuild-{request_id}"
-        note = last.note(maintenance=batch) if last else json.dumps({"maintenance": batch})
         both = rows.select("occurred_at", "appended_hour", "source_partition", "source_offset")
         old = stored.select(*both.columns)
-        batches.append(batches.dates_of(both.union(old), batch), batches.dates, batch, 1, note)
+        done = batches.announce(both.union(old), batch, note)
         stamped = rows.withColumns({"batch_id": F.lit(batch), "loaded_at": F.current_timestamp()})
         writing = stamped.select(*batches.schema().names).coalesce(1).write.format("delta").mode("overwrite")
         writing = writing.option("replaceWhere", f"appended_hour = '{hour}'").option("userMetadata", note)
         writing.save(batches.table)
+        done()
         return f"rebuilt {hour}: {found} coordinates, {kept} before"
     finally:
         framed.unpersist()
