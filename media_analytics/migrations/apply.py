@@ -4,8 +4,8 @@ Belongs here: the order (readers first) and that nothing is changed when anythin
 differs (`plan.py`), how a service is asked or changed (`services.py`).
 
 1. ClickHouse and Delta get their columns: readers know a field before it can arrive.
-2. The registry gets the schema: from now on producers may write it.
-3. Topics are created last: nothing can be produced before somebody can read it.
+2. The registry gets the schemas, downstream topics first: from now on producers may write them.
+3. Topics are created last, downstream first: nothing can be produced before somebody can read it.
 """
 
 from collections.abc import Callable, Mapping
@@ -130,9 +130,11 @@ def _compare(
         )
         take(found, partial(lake.carry_out, contract=table))
     registry, kafka = RegistryAdmin(settings), TopicAdmin(settings)
-    for topic in topics.values():
+    # Downstream first: an enricher that meets a new field in user.raw must find it in user.latest.
+    downstream_first = list(topics.values())[::-1]
+    for topic in downstream_first:
         take(registry_differences(topic, registry.stored(topic)), partial(registry.carry_out, contract=topic))
-    for topic in topics.values():
+    for topic in downstream_first:
         found = topic_differences(topic, kafka.stored(topic), settings.kafka.replication_factor)
         take(found, partial(kafka.carry_out, contract=topic))
     return steps, refusals
