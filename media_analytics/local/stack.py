@@ -92,7 +92,9 @@ def up(request: Request, watcher: Watcher) -> Home:
         )
         own = [s for s in services if s.name not in external]
         try:
-            if not runs:
+            if runs:
+                supervision.add(home, own)
+            else:
                 watcher.stage(f"starting {len(own)} services")
                 supervision.start(home, own, request.environ)
             _bring_up(home, own, watcher, with_contracts=not request.only)

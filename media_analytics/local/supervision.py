@@ -26,7 +26,7 @@ from media_analytics.local.artifacts import CACHE_VARIABLE, cache_folder
 from media_analytics.local.environment import SUPERVISED_VARIABLE, base_environment
 from media_analytics.local.files import write_atomically
 from media_analytics.local.home import HOME_VARIABLE, Home
-from media_analytics.local.services import Service
+from media_analytics.local.services import SERVICES, Service
 from media_analytics.local.sockets import socket_path
 
 # A process that ends earlier than this did not start: supervisord waits one second longer before each new try.
@@ -126,6 +126,20 @@ def start(home: Home, services: Iterable[Service], environ: Mapping[str, str]) -
         f"the process supervisor did not start: {(answer.stderr or answer.stdout).strip()[-500:] or 'no answer'}; "
         f"see {home.log_file('supervisor')}"
     )
+
+
+def add(home: Home, services: Iterable[Service]) -> None:
+    """Make services known to a supervisor that was started without them; the others are left alone."""
+    known = programs(home) or {}
+    asked = {s.name for s in services}
+    wanted = [s for s in SERVICES if s.name in known or s.name in asked]
+    if all(s.name in known for s in wanted):
+        return
+    write_atomically(home.path / "supervisord.conf", configuration(home, wanted))
+    _call(home, "supervisor.reloadConfig")
+    for service in wanted:
+        if service.name not in known:
+            _call(home, "supervisor.addProcessGroup", service.name)
 
 
 def programs(home: Home) -> dict[str, Program] | None:

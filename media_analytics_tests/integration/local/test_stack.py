@@ -74,6 +74,14 @@ def test_a_second_up_leaves_running_services_alone(stack: Stack) -> None:
     assert stack.status()["kafka"]["pid"] == before
 
 
+def test_a_later_up_adds_what_was_not_asked_for_before(stack: Stack) -> None:
+    before = stack.status()["kafka"]["pid"]
+    stack.up("clickhouse")
+    rows = stack.status()
+    assert rows["clickhouse"]["state"] == "ready"
+    assert rows["kafka"]["pid"] == before
+
+
 def test_a_killed_service_is_started_again_and_counted(stack: Stack) -> None:
     before = stack.status()["registry"]
     os.kill(before["pid"], signal.SIGKILL)
