@@ -189,12 +189,10 @@ class Batches:
             decoded.unpersist()
 
     def _broken(self, decoded: DataFrame) -> list[dict[str, Any]]:
-        # Only broken rows leave Spark; an instant out of Python's range would not survive the way.
-        instants = [
-            f.name for f in decoded.schema if f.name != "latest_timestamp" and f.dataType == TimestampType()
-        ]
-        safe = {n: F.when(F.year(n).between(1, 9999), F.col(n)) for n in instants}
-        rows = decoded.where(F.col("problem").isNotNull()).withColumns(safe).collect()
+        # Only broken rows leave Spark; as microseconds, because an instant may be out of Python's range.
+        instants = [f.name for f in decoded.schema if f.dataType == TimestampType()]
+        plain = {name: F.unix_micros(name) for name in instants}
+        rows = decoded.where(F.col("problem").isNotNull()).withColumns(plain).collect()
         table = self.schema()
         return [row.asDict() | {"problem": decode.problem_of(row.asDict(), table)} for row in rows]
 

@@ -18,14 +18,15 @@ from pyspark.sql import functions as F
 from pyspark.sql.avro.functions import from_avro, to_avro
 from pyspark.sql.types import DataType, StringType, StructField, StructType, TimestampType
 
+from streaming.codecs.instants import microseconds
+
 HEADER_BYTES = 5
 HOUR = "yyyy-MM-dd'T'HH"
 # Columns of bronze that the stream adds to what the record says.
 OWN = ("schema_id", "latest_partition", "latest_offset", "batch_id", "loaded_at", "appended_hour")
 # The code of a letter whose bytes are not a record.
 BROKEN = "undecodable"
-_FIRST_YEAR, _LAST_YEAR = 1970, 2200
-_EARLIEST, _LATEST = datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC), datetime(_LAST_YEAR, 1, 1, tzinfo=UTC)
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
 def with_schema_id(records: DataFrame) -> DataFrame:
@@ -128,13 +129,20 @@ def _is_usable(wanted: list[StructField]) -> Column:
 
 
 def problem_of(row: Mapping[str, Any], table: StructType) -> str:
-    """Code and field of the rule that a row with a `problem` breaks: `missing_field:brand`."""
+    """Code and field of the rule that a row with a `problem` breaks: `missing_field:brand`.
+
+    Instants of `row` are microseconds since 1970.
+    """
     if row["problem"] != BROKEN:
         return str(row["problem"])
-    required = [f for f in table if not f.nullable and f.name not in OWN]
-    missing = [f.name for f in required if row[f.name] is None]
-    if not missing or len(missing) == len(required):
-        instants = [f.name for f in table if isinstance(f.dataType, TimestampType) and f.name in row]
-        outside = [n for n in instants if row[n] is not None and not _FIRST_YEAR <= row[n].year < _LAST_YEAR]
-        return f"out_of_range:{outside[0]}" if outside and not missing else BROKEN
-    return f"missing_field:{missing[0]}"
+    wanted = [f for f in table if f.name not in OWN]
+    required = [f.name for f in wanted if not f.nullable]
+    missing = [name for name in required if row[name] is None]
+    if len(missing) == len(required):
+        return BROKEN
+    if missing:
+        return f"missing_field:{missing[0]}"
+    instants = [f.name for f in wanted if isinstance(f.dataType, TimestampType) and row[f.name] is not None]
+    first, end = microseconds(_EARLIEST), microseconds(_LATEST)
+    outside = [name for name in instants if not first <= row[name] < end]
+    return f"out_of_range:{outside[0]}" if outside else BROKEN

@@ -15,7 +15,7 @@ from media_analytics.settings import Settings
 from spark_jobs.user_events.source import TOPIC as SOURCE
 from streaming.codecs.avro import Codec
 from streaming.codecs.framing import header
-from streaming.codecs.instants import microseconds
+from streaming.codecs.instants import instant
 from streaming.codecs.registry import RegistryClient
 from streaming.dead_letters.letters import TOPIC, LetterWriter
 from streaming.runtime.clients import Errors
@@ -89,7 +89,7 @@ class LetterBox:
             place=f"{partition}|{offset}|{STAGE}",
             reason=reason,
             message=text,
-            received_at=row["latest_timestamp"],
+            received_at=instant(row["latest_timestamp"]),
             field=field or None,
             event_id=row["event_id"],
             schema_id=row["schema_id"],
@@ -99,5 +99,5 @@ class LetterBox:
         letter["source_topic"] = row["source_topic"] if known else SOURCE
         letter["source_partition"] = row["source_partition"] if known else partition
         letter["source_offset"] = row["source_offset"] if known else offset
-        letter["source_appended_at"] = microseconds(row["latest_timestamp"])
+        letter["source_appended_at"] = row["latest_timestamp"]
         return letter

@@ -181,7 +181,7 @@ class UserEventsStream:
     def _raise_failure(self, query: StreamingQuery) -> None:
         if isinstance(self._failure, DataLossError):
             raise self._failure
-        raise ServiceError(f"the query ended: {str(query.exception())[:1000]}")
+        raise ServiceError(f"the query ended: {_reason(query)}")
 
     def _end(self, query: StreamingQuery) -> None:
         """Stop the query between two batches; one that does not end in time is cut off, as in a crash."""
@@ -224,6 +224,13 @@ class UserEventsStream:
             "offsets": {str(p): o for p, o in last.end.items()} if last else {},
             "topic_id": self._topic_id,
         }
+
+
+def _reason(query: StreamingQuery) -> str:
+    """What the query's error says, without the stack traces of two languages."""
+    lines = str(query.exception()).splitlines()
+    told = [line for line in lines if line and not line[0].isspace() and not line.startswith(("JVM", "\tat"))]
+    return " / ".join(told[:4])[:1000]
 
 
 def _lag(query: StreamingQuery) -> int | None:
