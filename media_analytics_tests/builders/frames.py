@@ -27,7 +27,7 @@ _TEXTS = (
     "gold.reader_sessions",
     "0" * 64,
 )
-_ODD_TEXTS = ("", "X", "bild\n", "Bild", "it's \\ \"quoted\"", "ü" * 3, "3F2B8C1E-0A4D-4B7E-9C55-1D2E3F4A5B6C")
+_ODD_TEXTS = ("", "X", "bild\n", "Bild", 'it\'s \\ "quoted"', "ü" * 3, "3F2B8C1E-0A4D-4B7E-9C55-1D2E3F4A5B6C")
 
 
 def good_value(contract: Contract, column: Column, row: int) -> Any:
@@ -76,7 +76,13 @@ def edge_values(contract: Contract, column: Column) -> list[Any]:
     if pa.types.is_binary(kind):
         return [None, b"", b"\x00\xff"]
     longest = [c.statistics["max_value"] for c in _checks(contract, column) if c.name == "str_length"]
-    return [None, *_ODD_TEXTS, *_TEXTS, *_allowed(contract, column), *("ü" * (n + k) for n in longest for k in (0, 1))]
+    return [
+        None,
+        *_ODD_TEXTS,
+        *_TEXTS,
+        *_allowed(contract, column),
+        *("ü" * (n + k) for n in longest for k in (0, 1)),
+    ]
 
 
 @st.composite
@@ -121,7 +127,9 @@ def pandera_counts(contract: Contract, table: pa.Table) -> Counter[tuple[str | N
     counts.update({(str(c), str(check)): len(g) for (c, check), g in of_columns.groupby(["column", "check"])})
     for check, group in cases[cases["schema_context"] != "Column"].groupby("check"):
         # Such a case is listed once for each of its columns that is not null.
-        name = f"{UNIQUE}({', '.join(contract.unique_key)})" if check == "multiple_fields_uniqueness" else check
+        name = (
+            f"{UNIQUE}({', '.join(contract.unique_key)})" if check == "multiple_fields_uniqueness" else check
+        )
         counts[(None, str(name))] = group["index"].nunique()
     return counts
 
@@ -153,7 +161,9 @@ def _good_text(contract: Contract, column: Column, row: int) -> str:
     patterns = [c.statistics["pattern"] for c in _checks(contract, column) if c.name == "str_matches"]
     if not patterns:
         return f"text {row}"
-    fits = [t for t in _TEXTS if pd.Series([t], dtype=pd.ArrowDtype(pa.string())).str.match(patterns[0]).all()]
+    fits = [
+        t for t in _TEXTS if pd.Series([t], dtype=pd.ArrowDtype(pa.string())).str.match(patterns[0]).all()
+    ]
     text = fits[0]
     # The last character is a digit or a letter in every pattern, so that rows can differ in it.
     return text[:-1] + str(row) if row and text[-1].isalnum() and text != "DE" else text
