@@ -136,14 +136,12 @@ class Batches:
 
         Before, so that no change goes unannounced; afterwards, because a reader may have come in between.
         """
-        dates = self.dates_of(rows, batch)
-        schema, found = dates.schema, dates.collect()
-        self.append(self._spark.createDataFrame(found, schema), self.dates, batch, 1, note)
+        # Held outside Spark: afterwards the rows are gone. Arrow keeps instants as they are, with their zone.
+        found = self.dates_of(rows, batch).toArrow()
+        self.append(self._spark.createDataFrame(found), self.dates, batch, 1, note)
 
         def again() -> None:
-            repeated = self._spark.createDataFrame(found, schema).withColumn(
-                "batch_id", F.lit(f"{batch}-done")
-            )
+            repeated = self._spark.createDataFrame(found).withColumn("batch_id", F.lit(f"{batch}-done"))
             self.append(repeated, self.dates, f"{batch}-done", 1, note)
 
         return again

@@ -7,6 +7,7 @@ where to start (`positions`).
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -19,6 +20,8 @@ from streaming.runtime import clients
 TOPIC = "user.latest"
 FIRST_TOPIC = "user.raw"
 TIMEOUT_SECONDS = 10.0
+# The class is untyped.
+_SPEC: Any = OffsetSpec
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,8 @@ def describe(kafka: Kafka, name: str, errors: clients.Errors) -> Topic:
         if not found.partitions:
             raise ServiceError(f"topic {name} does not exist; run `media-analytics contracts apply`")
         count = len(found.partitions)
-        low = _offsets(admin, name, count, OffsetSpec.earliest())
-        high = _offsets(admin, name, count, OffsetSpec.latest())
+        low = _offsets(admin, name, count, _SPEC.earliest())
+        high = _offsets(admin, name, count, _SPEC.latest())
     except KafkaException as error:
         errors.check()
         raise ServiceError(
@@ -54,7 +57,7 @@ def describe(kafka: Kafka, name: str, errors: clients.Errors) -> Topic:
     return Topic(name, str(found.topic_id), low, high)
 
 
-def _offsets(admin: AdminClient, name: str, count: int, spec: OffsetSpec) -> dict[int, int]:
+def _offsets(admin: AdminClient, name: str, count: int, spec: Any) -> dict[int, int]:
     asked = {TopicPartition(name, p): spec for p in range(count)}
     answers = admin.list_offsets(
         asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT_SECONDS
