@@ -107,12 +107,14 @@ class Raw:
 
     def send(self, events: Sequence[dict[str, Any]], partition: int | None = None) -> list[Placed]:
         """Produce and wait for the acknowledgements; partition by event number unless given."""
-        placed: list[Placed] = []
-        for event in events:
+        places: list[list[Placed]] = [[] for _ in events]
+        for event, place in zip(events, places, strict=True):
             where = partition if partition is not None else uuid.UUID(event["event_id"]).int % 6
             value = self.header + self.codec.encode(event)
-            self.send_bytes(value, where, event["visitor_id"], placed, event["event_id"])
+            self.send_bytes(value, where, event["visitor_id"], place, event["event_id"])
         assert self._producer.flush(60) == 0
+        # Acknowledgements of several partitions arrive in any order.
+        placed = [place[0] for place in places]
         self.acknowledged += placed
         return placed
 

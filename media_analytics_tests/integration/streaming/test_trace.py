@@ -121,6 +121,7 @@ def test_an_event_that_became_a_letter_is_found_with_its_reason(pipeline: Pipeli
     pipeline.wait_latest(2)
     pipeline.stop(enricher)
     found = find(pipeline, settings, placed[0].event_id)
+    assert found.of("dead_letters"), found
     letter = found.of("dead_letters")[0].facts
     assert (letter["stage"], letter["reason"], letter["field"]) == ("enricher", "unknown_value", "brand")
     assert [(p.facts["partition"], p.facts["offset"]) for p in found.of("user.raw")] == [
