@@ -179,7 +179,6 @@ def reader_engagement(events: Sequence[Event]) -> list[Row]:
         views = [e for e in session if e["event_type"] == "page_view"]
         for event in session:
             key = event.get("page_key")
-            later = [v for v in views if order(v) > order(event) and v.get("page_key") not in (None, key)]
             is_view = event["event_type"] == "page_view"
             facts.append(
                 event
@@ -188,7 +187,11 @@ def reader_engagement(events: Sequence[Event]) -> list[Row]:
                     "date": event["occurred_at"].date(),
                     "is_entry": is_view and event is views[0],
                     "is_exit": is_view and event is views[-1],
-                    "is_followed": is_view and bool(later),
+                    "is_followed": is_view
+                    and any(
+                        order(v) > order(event) and v.get("page_key") not in (None, key)
+                        for v in reversed(views)
+                    ),
                 }
             )
     keys = ("date", "brand", "page_key")

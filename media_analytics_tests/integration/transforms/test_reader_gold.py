@@ -34,7 +34,7 @@ def all_days(events: list[dict]) -> list[date]:
     return [min(days) + timedelta(days=n) for n in range((max(days) - min(days)).days + 1)]
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(traffic.timelines, min_size=30, max_size=50), st.integers(0, 2**32))
 def test_gold_equals_a_plain_recomputation(spark_session: SparkSession, times, seed) -> None:
     events = traffic.events_of(times, seed)
