@@ -87,10 +87,8 @@ class Places:
         if text is None:
             return NOWHERE
         address = parse(text)
-        record, length = self._geo.get_with_prefix_len(address)
-        geo = record if isinstance(record, dict) else {}
-        city = self._city.get(address) if self._city is not None else None
-        details = city if isinstance(city, dict) else {}
+        geo, length = _looked_up(self._geo, address)
+        details, _ = _looked_up(self._city, address) if self._city is not None else ({}, 0)
         country = _country(geo) or _country(details)
         return Place(
             truncated=truncated(address),
@@ -112,6 +110,16 @@ def _opened(path: Path) -> maxminddb.Reader:
         ) from None
     except maxminddb.InvalidDatabaseError as error:
         raise SettingsError(f"{path} is not an address database (.mmdb): {error}") from error
+
+
+def _looked_up(
+    reader: maxminddb.Reader, address: ipaddress.IPv4Address | ipaddress.IPv6Address
+) -> tuple[dict[str, Any], int]:
+    """Record and prefix length; nothing when the address is not in the database, or of a version it does not hold."""
+    if address.version > reader.metadata().ip_version:
+        return {}, 0
+    record, length = reader.get_with_prefix_len(address)
+    return (record if isinstance(record, dict) else {}), length
 
 
 def _country(record: dict[str, Any]) -> str | None:

@@ -5,6 +5,8 @@ from importlib import resources
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from media_analytics_tests.builders.streams import NOON, raw_event
 from streaming.codecs.avro import Codec
@@ -130,3 +132,25 @@ def test_the_input_is_left_alone(enrichment: Enrichment) -> None:
     before = dict(raw)
     enrichment.enriched(raw, AT)
     assert raw == before
+
+
+_texts = st.text(max_size=300) | st.from_regex(r"https?://[^ ]{0,40}([?][^ ]{0,60})?", fullmatch=True)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    page_url=st.none() | _texts,
+    referrer=st.none() | _texts,
+    user_agent=st.none() | _texts,
+    ip=st.none() | st.text(max_size=64) | st.ip_addresses().map(str),
+    content_id=st.none() | st.text(max_size=20),
+)
+def test_no_text_is_worse_than_a_broken_rule(enrichment: Enrichment, **fields: Any) -> None:
+    """Another exception would end the process, and the same record would end the next one: a stuck consumer."""
+    codec = Codec.from_file("user.latest")
+    try:
+        latest = enrichment.enriched(raw_event(**fields), AT)
+    except RuleError as error:
+        assert error.field in fields
+    else:
+        assert codec.decode(codec.encode(latest)) == latest
