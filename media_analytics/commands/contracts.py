@@ -88,7 +88,7 @@ def plan(streams_stopped: StreamsStopped = False) -> None:
 
     found = make_plan(_settings(), streams_stopped=streams_stopped)
     for change in found.changes:
-        typer.echo(f"{change.service:<11} {change.target}: {change.what}")
+        typer.echo(str(change))
     for refusal in found.refusals:
         typer.secho(f"refused     {refusal}", fg=typer.colors.RED)
     if found.refusals:

@@ -92,8 +92,7 @@ def apply(
         )
     try:
         for number, step in enumerate(steps, 1):
-            change = step.change
-            progress(f"[{number}/{len(steps)}] {change.service} {change.target}: {change.what}")
+            progress(f"[{number}/{len(steps)}] {step.change}")
             step.run()
     finally:
         lake.close()

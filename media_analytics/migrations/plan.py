@@ -35,6 +35,10 @@ class Change:
     statement: str | None = None
     payload: Mapping[str, Any] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """One line of the plan."""
+        return f"{self.service:<11} {self.target}: {self.what}"
+
 
 @dataclass(frozen=True)
 class Refusal:
