@@ -201,6 +201,11 @@ def _materialize(table: TableAsset, context: dg.AssetExecutionContext) -> Iterat
     upstream = table.trigger_version(log) if table.trigger_version else lake.version(table.trigger)
     if _is_unchanged(table, context, keys, log):
         context.log.info(f"{table.contract.full_name}: nothing new for {len(keys)} partitions at {upstream}")
+        yield dg.AssetCheckResult(
+            check_name=CHECK_NAME,
+            passed=True,
+            metadata={"unchanged": True, "audited_with_version_up_to": upstream},
+        )
         yield dg.MaterializeResult(metadata={"unchanged": True, UPSTREAM_METADATA: upstream})
         return
     dates = tuple(date.fromisoformat(key) for key in keys)

@@ -4,6 +4,7 @@ Belongs here: the few GraphQL requests the command line needs. Does not belong h
 anything inside a run.
 """
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -103,12 +104,22 @@ class DagsterApi:
 
     def checks(self) -> dict[str, str]:
         """Newest state of every declared asset check, by `layer.table: name`; `NOT_EVALUATED` where there is none."""
+        declared = [
+            (node["assetKey"]["path"], check["name"])
+            for node in self._ask(_CHECKS, {})["assetNodes"]
+            for check in node["assetChecksOrError"].get("checks", [])
+        ]
+        # The newest evaluation, also when a stream wrote again since: what it wrote before was judged.
+        asked = " ".join(
+            f"c{n}: assetCheckExecutions(assetKey: {{path: {json.dumps(path)}}}, checkName: {json.dumps(name)}, "
+            "limit: 1) { status }"
+            for n, (path, name) in enumerate(declared)
+        )
+        answers = self._ask(f"query Newest {{ {asked} }}", {}) if declared else {}
         states = {}
-        for node in self._ask(_CHECKS, {})["assetNodes"]:
-            for check in node["assetChecksOrError"].get("checks", []):
-                execution = check["executionForLatestMaterialization"]
-                name = f"{'.'.join(node['assetKey']['path'])}: {check['name']}"
-                states[name] = execution["status"] if execution else "NOT_EVALUATED"
+        for n, (path, name) in enumerate(declared):
+            newest = answers[f"c{n}"]
+            states[f"{'.'.join(path)}: {name}"] = newest[0]["status"] if newest else "NOT_EVALUATED"
         return states
 
     def wait(self, run_id: str, timeout_seconds: float, progress: Callable[[Run], None]) -> Run:

@@ -1,4 +1,7 @@
-"""Write, audit, publish on real Delta tables."""
+"""Write, audit, publish on real Delta tables: what is published, what is not, and that doing it again changes nothing.
+
+One Spark server and one lake a test; a run costs seconds, so each test makes as few as it can.
+"""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -6,17 +9,41 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
-from media_analytics.contracts.registry import TABLES, table
+from media_analytics.assets.gold import (
+    reader_devices,
+    reader_engagement,
+    reader_geography,
+    reader_sessions,
+    reader_sources,
+)
+from media_analytics.assets.silver import events, sessions
+from media_analytics.contracts.registry import table
+from media_analytics.factory import Inputs, TableAsset
 from media_analytics.resources.spark import connect
 from media_analytics_tests.builders.events import at, bronze_event
 from media_analytics_tests.integration.graph.world import World
 from media_analytics_tests.services.embedded import Embedded
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
-D10, D11, D12 = date(2026, 3, 10), date(2026, 3, 11), date(2026, 3, 12)
-COMPUTED = [c.full_name for c in TABLES.values() if c.layer in ("silver", "gold")]
+D9, D10, D11, D12 = (date(2026, 3, day) for day in (9, 10, 11, 12))
+EVENTS, SESSIONS = table("silver.events"), table("silver.sessions")
+READER_SESSIONS = table("gold.reader_sessions")
+ASSETS = {
+    module.TABLE.contract.full_name: module
+    for module in (
+        events,
+        sessions,
+        reader_sessions,
+        reader_engagement,
+        reader_geography,
+        reader_devices,
+        reader_sources,
+    )
+}
 
 
 @pytest.fixture
@@ -30,16 +57,117 @@ def world(spark: Embedded, tmp_path: Path) -> Iterator[World]:
     session.stop()
 
 
-def test_first_run(world: World) -> None:
-    world.arrive([bronze_event(n, at(f"10 12:{n:02d}"), source_offset=n) for n in range(5)])
-    import time
+def _hashes(world: World) -> dict[str, dict[str, str]]:
+    return {name: world.lake.row_hashes(table(name)) for name in ASSETS}
 
-    t = time.time()
-    result = world.run(D10 - timedelta(days=1), D12)
-    print("run took", time.time() - t)
-    assert result.success
-    assert world.lake.row_counts(table("silver.events")) == {"2026-03-10": 5}
-    assert world.lake.row_counts(table("silver.sessions")) == {"2026-03-10": 1}
-    t = time.time()
+
+def _session_dates(world: World) -> set[str]:
+    rows = world.lake.read(table("ops.session_dates")).select("session_date").distinct().collect()
+    return {row["session_date"].isoformat() for row in rows}
+
+
+def test_a_range_is_one_run_and_a_second_one_changes_nothing(world: World) -> None:
+    world.arrive([bronze_event(n, at(f"10 12:{n:02d}")) for n in range(5)])
+    world.arrive([bronze_event(10 + n, at(f"11 23:{55 + n}")) for n in range(3)])
+    assert world.run(D9, D12).success
+    assert world.lake.row_counts(EVENTS) == {"2026-03-10": 5, "2026-03-11": 3}
+    assert world.published("silver.events") == {d.isoformat() for d in (D9, D10, D11, D12)}
+    # 23:55 may belong to a session of the next day's chain: one date more than around the 10th and 11th.
+    assert _session_dates(world) == {f"2026-03-{day:02d}" for day in (9, 10, 11, 12, 13)}
+
+    before = _hashes(world)
     world.run(D10, automatic=True)
-    print("unchanged run took", time.time() - t)
+    assert [world.lake.version(table(name)) for name in ASSETS] == [1] * len(ASSETS), "unchanged: no commit"
+    world.run(D10)
+    assert _hashes(world) == before
+    assert world.lake.read(table("ops.restatements")).count() == 0
+
+
+def test_late_events_of_a_published_date_are_restated(world: World) -> None:
+    world.arrive([bronze_event(1, at("10 12:00"))])
+    world.run(D10)
+    world.arrive([bronze_event(2, at("10 12:01"))])
+    world.run(D10, automatic=True)
+    rows = world.lake.read(table("ops.restatements")).where("table = 'gold.reader_sessions'").collect()
+    changed = {r["measure"]: (r["old_value"], r["new_value"]) for r in rows}
+    assert changed["page_views"] == (1.0, 2.0)
+    assert "sessions" not in changed
+    assert {r["date"] for r in rows} == {D10}
+
+
+def test_a_copy_that_arrives_under_another_date_moves_the_row(world: World) -> None:
+    """The copy received first wins: the date that showed the other one must lose it in the same commit."""
+    world.arrive([bronze_event(1, at("11 00:10"), received_at=at("11 00:20"))])
+    world.run(D11, only="silver.events")
+    world.arrive([bronze_event(1, at("10 23:50"), received_at=at("11 00:10"), source_offset=2)])
+    world.run(D10, only="silver.events")
+    assert world.lake.row_counts(EVENTS) == {"2026-03-10": 1}
+    assert world.published("silver.events") == {"2026-03-10", "2026-03-11"}
+
+
+@pytest.mark.parametrize("name", ASSETS)
+def test_a_bad_date_keeps_what_it_had_and_a_good_one_is_published(
+    name: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Corrupted on the 11th: a brand that no contract allows. Catches publishing before auditing."""
+    contract = table(name)
+    world.arrive(
+        [
+            bronze_event(n, at(f"{day} 12:0{n}"), source_offset=10 * day + n)
+            for day in (10, 11)
+            for n in range(2)
+        ]
+    )
+    order = list(ASSETS)
+    for parent in order[: order.index(name)]:
+        if parent.startswith("silver."):
+            world.run(D10, D11, only=parent)
+    world.run(D10, D11, only=name)
+    good = world.lake.row_hashes(contract)
+    assert set(good) == {"2026-03-10", "2026-03-11"}
+
+    honest: TableAsset = ASSETS[name].TABLE
+
+    def corrupted(inputs: Inputs) -> DataFrame:
+        bad = F.when(F.col("date") == F.lit(D11), F.lit("No Such Brand!")).otherwise(F.col("brand"))
+        return honest.transform(inputs).withColumn("brand", bad)
+
+    monkeypatch.setattr("media_analytics.build.COMPUTED", _replaced(honest, corrupted))
+    result = world.run(D10, D11, only=name, raise_on_error=False)
+
+    assert not result.success
+    assert world.lake.row_hashes(contract) == good
+    evaluation = result.get_asset_check_evaluations()[0]
+    assert not evaluation.passed
+    assert evaluation.metadata["failed_partitions"].value == ["2026-03-11"]
+    assert "brand" in str(evaluation.metadata["failed_rules"].value)
+    events_of_run = world.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=dg.AssetKey(name.split(".")), after_timestamp=None), limit=10
+    ).records
+    newest = [r.partition_key for r in events_of_run if r.run_id == result.run_id]
+    assert newest == ["2026-03-10"]
+    retries = [e for e in result.all_events if e.is_step_up_for_retry]
+    assert retries == []
+
+
+def _replaced(honest: TableAsset, transform: object) -> tuple[TableAsset, ...]:
+    from dataclasses import replace
+
+    from media_analytics.build import COMPUTED
+
+    return tuple(replace(t, transform=transform) if t is honest else t for t in COMPUTED)
+
+
+def test_days_that_nobody_touched_are_left_alone(world: World) -> None:
+    world.arrive([bronze_event(1, at("10 12:00")), bronze_event(2, at("12 12:00"))])
+    world.run(D10, D12)
+    stood = world.lake.row_hashes(READER_SESSIONS)
+    world.arrive([bronze_event(3, at("10 12:05"))])
+    before = _session_dates(world)
+    world.run(D10, D10 + timedelta(days=0), only="silver.events", automatic=True)
+    assert _session_dates(world) == before
+    world.run(D10, automatic=True, only="silver.sessions")
+    world.run(D10, automatic=True, only="gold.reader_sessions")
+    after = world.lake.row_hashes(READER_SESSIONS)
+    assert after["2026-03-12"] == stood["2026-03-12"]
+    assert after["2026-03-10"] != stood["2026-03-10"]

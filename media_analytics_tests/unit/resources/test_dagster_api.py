@@ -1,0 +1,45 @@
+"""Requests to Dagster's webserver are valid in the version that is installed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dagster_graphql.schema import create_schema
+from graphql import parse, validate
+
+from media_analytics.resources import dagster_api
+from media_analytics.resources.dagster_api import DagsterApi
+from media_analytics_tests.builders import settings as builder
+
+
+@pytest.fixture(scope="module")
+def schema() -> Any:
+    return create_schema().graphql_schema
+
+
+@pytest.mark.parametrize("name", ["_LAUNCH", "_RUN", "_FAILURES", "_CHECKS"])
+def test_requests_fit_the_schema(name: str, schema: Any) -> None:
+    assert validate(schema, parse(getattr(dagster_api, name))) == []
+
+
+def test_the_newest_state_of_each_check_is_asked_for(
+    schema: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The execution for the latest materialization would be empty each time a stream has written since."""
+    asked: list[str] = []
+    nodes = [
+        {
+            "assetKey": {"path": ["kafka", "user.raw"]},
+            "assetChecksOrError": {"checks": [{"name": "contract"}]},
+        },
+        {"assetKey": {"path": ["gold", "x"]}, "assetChecksOrError": {"checks": [{"name": "contract"}]}},
+    ]
+
+    def answer(query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        asked.append(query)
+        return {"assetNodes": nodes} if len(asked) == 1 else {"c0": [{"status": "SUCCEEDED"}], "c1": []}
+
+    api = DagsterApi(builder.make(tmp_path))
+    monkeypatch.setattr(api, "_ask", answer)
+    assert api.checks() == {"kafka.user.raw: contract": "SUCCEEDED", "gold.x: contract": "NOT_EVALUATED"}
+    assert validate(schema, parse(asked[1])) == []
