@@ -1,0 +1,1 @@
+"""Tests of what Spark jobs decide without Spark."""
