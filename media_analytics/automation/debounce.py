@@ -34,7 +34,9 @@ class Debounce(BaseModel):
     pending: dict[date, Pending] = Field(default_factory=dict)
     # When an open date was reported last.
     reported: dict[date, datetime] = Field(default_factory=dict)
-    hours: dict[str, datetime] = Field(default_factory=dict)
+    # Arrival hours with rows that are not reported yet, and when an hour was reported last.
+    written_hours: set[str] = Field(default_factory=set)
+    reported_hours: dict[str, datetime] = Field(default_factory=dict)
     # Any other report, by name: checks and daily signs of life.
     said: dict[str, datetime] = Field(default_factory=dict)
     said_value: dict[str, str] = Field(default_factory=dict)
@@ -43,6 +45,19 @@ class Debounce(BaseModel):
         """Remember that rows of `day` arrived."""
         before = self.pending.get(day)
         self.pending[day] = Pending(last_arrival=now, rows=rows + (before.rows if before else 0))
+
+    def due_hours(self, current: str, now: datetime, at_most_every: timedelta) -> list[str]:
+        """Hours with new rows to report now: a past one at once, the current one not too often."""
+        found = [
+            hour
+            for hour in sorted(self.written_hours)
+            if hour != current
+            or hour not in self.reported_hours
+            or now - self.reported_hours[hour] >= at_most_every
+        ]
+        self.written_hours -= set(found)
+        self.reported_hours = {current: now} if current in found else self.reported_hours
+        return found
 
     def due(self, now: datetime, rules: Automation) -> dict[date, Pending]:
         """The dates to report now; they are then no longer pending."""

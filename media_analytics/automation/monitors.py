@@ -8,7 +8,7 @@ history.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, TypeAlias
 
 import dagster as dg
@@ -90,10 +90,11 @@ def stream_events(resources: Any, memory: Debounce, now: datetime) -> Iterable[E
         day = date.fromisoformat(str(file.partition))
         memory.arrived(day, file.rows, now)
         for hour in {str(b["appended_hour"]) for b in (file.minimum, file.maximum) if "appended_hour" in b}:
-            memory.hours.setdefault(hour, datetime.min.replace(tzinfo=UTC))
+            memory.written_hours.add(hour)
     for value in set(tail.changed) - {file.partition for file in tail.added}:
         memory.arrived(date.fromisoformat(value), 0, now)
-    yield from _hours(memory, now)
+    for hour in memory.due_hours(hour_of(now), now, BRONZE.refresh_interval / 2):
+        yield _materialized(BRONZE, hour_key(hour), {"hour": hour})
     for day, pending in memory.due(now, settings.automation).items():
         yield _materialized(
             EVENT_DATES, day.isoformat(), {"rows": pending.rows, "delta_version": tail.version}
@@ -113,13 +114,13 @@ def sink_events(resources: Any, memory: Debounce, now: datetime) -> Iterable[Eve
     ends = {contract.name: kafka.end_offsets(contract.name) for contract in TOPICS}
     for contract in TOPICS:
         total = sum(ends[contract.name].values())
-        if _grew(memory, contract.name, total):
+        if _grew(memory, contract, total, now):
             facts = {f"end_offset_{p}": offset for p, offset in sorted(ends[contract.name].items())}
             yield dg.AssetMaterialization(asset_key(contract), metadata=facts)
     yield from _daily_signs(memory, now, [c for c in QUIET if not isinstance(c, TableContract)])
     committed = kafka.committed(health.SINK_GROUP, health.SINK_TOPIC)
     done = sum(committed.values())
-    if _grew(memory, REALTIME.full_name, done):
+    if _grew(memory, REALTIME, done, now):
         facts = {f"end_offset_{p}": offset for p, offset in sorted(committed.items())}
         yield _materialized(REALTIME, now.date().isoformat(), facts)
     verdicts = {
@@ -138,17 +139,6 @@ def _tail(resources: Any, contract: TableContract, memory: Debounce) -> Tail:
         tail = log.snapshot(contract)
     memory.versions[contract.full_name] = tail.version
     return tail
-
-
-def _hours(memory: Debounce, now: datetime) -> Iterable[Event]:
-    """Arrival hours with new rows, each at most once per refresh interval, and once more after it closed."""
-    for hour, reported in sorted(memory.hours.items()):
-        if now - reported >= BRONZE.refresh_interval / 2 or hour != hour_of(now):
-            yield _materialized(BRONZE, hour_key(hour), {"hour": hour})
-            if hour == hour_of(now):
-                memory.hours[hour] = now
-            else:
-                del memory.hours[hour]
 
 
 def _side_table(resources: Any, contract: TableContract, memory: Debounce, now: datetime) -> Iterable[Event]:
@@ -197,12 +187,14 @@ def _verdicts(
             )
 
 
-def _grew(memory: Debounce, name: str, total: int) -> bool:
-    """Whether a position moved since the last tick."""
-    key = f"position {name}"
-    if memory.said_value.get(key) == str(total) or total == 0:
+def _grew(memory: Debounce, contract: Contract, total: int, now: datetime) -> bool:
+    """Whether a position moved since it was reported; four reports per refresh interval are enough."""
+    key = f"position {contract.full_name}"
+    last = memory.said.get(key)
+    too_soon = last is not None and now - last < contract.refresh_interval / 4
+    if memory.said_value.get(key) == str(total) or total == 0 or too_soon:
         return False
-    memory.said_value[key] = str(total)
+    memory.said[key], memory.said_value[key] = now, str(total)
     return True
 
 

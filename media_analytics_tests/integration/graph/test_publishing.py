@@ -3,6 +3,7 @@
 One Spark server and one lake a test; a run costs seconds, so each test makes as few as it can.
 """
 
+import shutil
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -46,14 +47,25 @@ ASSETS = {
 }
 
 
+@pytest.fixture(scope="module")
+def empty_lake(spark: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every table, empty: made once, copied for each test."""
+    lake = tmp_path_factory.mktemp("empty") / "lake"
+    settings = spark.settings_with(LAKE__URL=str(lake))
+    session = connect(settings)
+    with dg.DagsterInstance.ephemeral() as instance:
+        World(settings, session, instance).create_tables()
+    session.stop()
+    return lake
+
+
 @pytest.fixture
-def world(spark: Embedded, tmp_path: Path) -> Iterator[World]:
+def world(spark: Embedded, empty_lake: Path, tmp_path: Path) -> Iterator[World]:
+    shutil.copytree(empty_lake, tmp_path / "lake")
     settings = spark.settings_with(LAKE__URL=str(tmp_path / "lake"))
     session = connect(settings)
     with dg.DagsterInstance.ephemeral() as instance:
-        made = World(settings, session, instance)
-        made.create_tables()
-        yield made
+        yield World(settings, session, instance)
     session.stop()
 
 

@@ -17,7 +17,8 @@ BRONZE = dg.AssetKey(["bronze", "user_events"])
 EVENTS = dg.AssetKey(["silver", "events"])
 SESSIONS = dg.AssetKey(["silver", "sessions"])
 GOLD = [
-    dg.AssetKey(["gold", f"reader_{name}"]) for name in ("sessions", "engagement", "geography", "devices", "sources")
+    dg.AssetKey(["gold", f"reader_{name}"])
+    for name in ("sessions", "engagement", "geography", "devices", "sources")
 ]
 OLD = ("2015-05-17", "2015-05-18", "2015-05-20")
 

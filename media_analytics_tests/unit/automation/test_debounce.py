@@ -77,3 +77,16 @@ def test_a_state_is_said_when_it_changes_and_repeated_rarely() -> None:
         for seconds, value in ((0, "True"), (30, "True"), (60, "False"), (90, "False"), (400, "False"))
     ]
     assert said == [True, False, True, False, True]
+
+
+def test_an_hour_is_reported_when_rows_came_and_not_because_time_passed() -> None:
+    """Otherwise a stream that stopped would look fresh until the hour ends."""
+    memory, hour = Debounce(), "2026-03-10T12"
+    memory.written_hours.add(hour)
+    assert memory.due_hours(hour, NOW, 5 * MINUTE) == [hour]
+    assert memory.due_hours(hour, NOW + 30 * MINUTE, 5 * MINUTE) == []
+    memory.written_hours.add(hour)
+    assert memory.due_hours(hour, NOW + 4 * MINUTE, 5 * MINUTE) == []
+    assert memory.due_hours(hour, NOW + 5 * MINUTE, 5 * MINUTE) == [hour]
+    memory.written_hours.add(hour)
+    assert memory.due_hours("2026-03-10T13", NOW + 6 * MINUTE, 5 * MINUTE) == [hour]
