@@ -15,7 +15,7 @@ from media_analytics.automation.jobs import COMPLETENESS, EXTERNAL_CONTRACTS, RE
 from media_analytics.automation.proofs import ONLY_NEW
 from media_analytics.contracts.registry import table, topic
 from media_analytics.partitions import PARTITIONS_PER_RUN, Partitions, contiguous
-from media_analytics.resources.dagster_api import PARTITION, RANGE_END, RANGE_START, DagsterApi, Run
+from media_analytics.resources.dagster_api import ENDED, PARTITION, RANGE_END, RANGE_START, DagsterApi, Run
 from media_analytics.resources.delta_log import LARGEST_TAIL, DeltaLog
 from media_analytics.resources.kafka import KafkaLog
 from media_analytics.settings import Settings
@@ -50,7 +50,9 @@ def bring_up_to_date(
     Raises:
         ServiceError: a run failed (the message names the reason), or a service does not answer.
     """
-    api, outcome = DagsterApi(settings), Outcome(due_dates(settings))
+    api, outcome = DagsterApi(settings), Outcome()
+    _finish_newest(api, outcome, progress, run_timeout)
+    outcome.dates = due_dates(settings)
     for first, last in ranges(settings, outcome.dates):
         progress(f"computing {first} to {last}")
         tags = {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
@@ -59,6 +61,23 @@ def bring_up_to_date(
         progress("auditing tables and topics that streams write")
         _run(api, outcome, EXTERNAL_CONTRACTS, {}, progress, run_timeout)
     return outcome
+
+
+def _finish_newest(api: DagsterApi, outcome: Outcome, progress: Progress, timeout: float) -> None:
+    """Wait for a run of an earlier call that was interrupted; start its range again when it did not end well.
+
+    Such a run may have published silver and not gold: the tables alone would say that nothing is due.
+    """
+    found = api.newest(READER_TABLES)
+    if found is None or found[0].status == "SUCCESS":
+        return
+    run, tags = found
+    if run.status not in ENDED:
+        progress(f"waiting for run {run.run_id} of an earlier call")
+        run = api.follow(run.run_id, timeout, lambda _: None)
+    if run.status != "SUCCESS":
+        again = {key: tags[key] for key in (RANGE_START, RANGE_END, PARTITION) if key in tags}
+        _run(api, outcome, READER_TABLES, again, progress, timeout)
 
 
 def close_and_check(

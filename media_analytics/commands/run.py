@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-ARRIVAL_TIMEOUT_SECONDS = 300.0
+ARRIVAL_TIMEOUT_SECONDS = 600.0
 
 
 @dataclass
@@ -73,6 +73,8 @@ def run(
     from media_analytics.commands.summary import Stores, figures
 
     console = Console()
+    if not console.is_terminal:
+        console.width = 140
     report, began = Report(), time.monotonic()
     with _stage(report, console, "start the platform"):
         home = _start()

@@ -181,7 +181,7 @@ def _text(rows: Sequence[Sequence[Any]]) -> str:
     """One value as it is; rows of (name, number) as `name number, name number`."""
     if len(rows) == 1 and len(rows[0]) == 1:
         return _number(rows[0][0])
-    return "\n".join(f"{_number(row[-1]):>8}  {row[0]}" for row in rows) or "none"
+    return "\n".join(f"{_number(row[-1])}  {row[0]}" for row in rows) or "none"
 
 
 def _number(value: Any) -> str:

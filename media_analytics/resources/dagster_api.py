@@ -36,6 +36,8 @@ _FAILURES = """query Failures($id: ID!) { logsForRun(runId: $id, limit: 1000) {
   ... on EventConnection { events { __typename
   ... on ExecutionStepFailureEvent { stepKey error { message causes { message } } }
   ... on RunFailureEvent { message error { message } } } } } }"""
+_NEWEST = """query Newest($filter: RunsFilter!) { runsOrError(filter: $filter, limit: 1) { __typename
+  ... on Runs { results { runId tags { key value } } } ... on PythonError { message } } }"""
 _CHECKS = """query Checks { assetNodes { assetKey { path } assetChecksOrError { __typename
   ... on AssetChecks { checks { name executionForLatestMaterialization { status } } } } } }"""
 
@@ -102,6 +104,15 @@ class DagsterApi:
             running=tuple(s["stepKey"] for s in found["stepStats"] if s["startTime"] and not s["endTime"]),
         )
 
+    def newest(self, job: str) -> tuple[Run, dict[str, str]] | None:
+        """The newest run of a job and its tags; None when it never ran."""
+        found = self._ask(_NEWEST, {"filter": {"pipelineName": job}})["runsOrError"]
+        if found["__typename"] != "Runs":
+            raise ServiceError(f"Dagster does not list runs of job {job!r}: {found}")
+        for newest in found["results"]:
+            return self.run(newest["runId"]), {tag["key"]: tag["value"] for tag in newest["tags"]}
+        return None
+
     def checks(self) -> dict[str, str]:
         """Newest state of every declared asset check, by `layer.table: name`; `NOT_EVALUATED` where there is none."""
         declared = [
@@ -123,19 +134,28 @@ class DagsterApi:
         return states
 
     def wait(self, run_id: str, timeout_seconds: float, progress: Callable[[Run], None]) -> Run:
-        """Follow a run to its end.
+        """Follow a run until it succeeded.
 
         Raises:
             ServiceError: it failed, with the reason of its first failed step, or it took too long.
+        """
+        run = self.follow(run_id, timeout_seconds, progress)
+        if run.status != "SUCCESS":
+            raise ServiceError(f"run {run_id} ended as {run.status}: {self._reason(run_id)}")
+        return run
+
+    def follow(self, run_id: str, timeout_seconds: float, progress: Callable[[Run], None]) -> Run:
+        """Follow a run to its end, whatever that is.
+
+        Raises:
+            ServiceError: it took too long.
         """
         deadline = time.monotonic() + timeout_seconds
         while True:
             run = self.run(run_id)
             progress(run)
-            if run.status == "SUCCESS":
-                return run
             if run.status in ENDED:
-                raise ServiceError(f"run {run_id} ended as {run.status}: {self._reason(run_id)}")
+                return run
             if time.monotonic() > deadline:
                 raise ServiceError(
                     f"run {run_id} is {run.status} after {timeout_seconds:.0f} s; look at it in Dagster's page"
