@@ -70,8 +70,9 @@ def raise_hopeless(name: str, error: KafkaError) -> None:
         )
     if error.fatal() or error.code() in _FENCED:
         raise ServiceError(
-            f"{name}: this process is fenced ({error.str()}): another one with the same instance took over. It stops; "
-            "run one process for each instance"
+            f"{name}: this process is fenced ({error.str()}): another one with the same instance took over, or the "
+            "broker died while the group was forming. It stops, nothing is half done; run one process for each "
+            "instance and start it again"
         )
     if error.code() in _HOPELESS:
         raise ServiceError(

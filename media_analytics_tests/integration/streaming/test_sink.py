@@ -295,3 +295,27 @@ def test_kills_of_enricher_sink_and_store_lose_and_repeat_nothing(pipeline: Pipe
     pipeline.wait_stored(len(pipeline.raw.acknowledged))
     pipeline.stop(enricher, sink)
     assert pipeline.store.coordinates() == pipeline.wanted()
+
+
+def test_a_broker_that_is_killed_and_returns_loses_and_repeats_nothing(pipeline: Pipeline) -> None:
+    """Open transaction, unanswered commit and unanswered intent at once.
+
+    A broker that dies while a group is forming fences its static members; such a process ends and is started again,
+    as the supervisor does. It must never end for another reason.
+    """
+    processes = {name: pipeline.start(name) for name in ("enricher", "sink")}
+    pipeline.produce_for(processes["enricher"], seconds=6)
+    pipeline.embedded.kill("kafka")
+    pipeline.embedded.start("kafka")
+    pipeline.raw.send([raw_event(n) for n in range(900_000, 900_500)])
+
+    def all_stored() -> bool:
+        for name, process in processes.items():
+            if process.poll() is not None:
+                assert "fenced" in pipeline.said(name), pipeline.said(name)
+                processes[name] = pipeline.start(name)
+        return pipeline.count() >= len(pipeline.raw.acknowledged)
+
+    wait_until(all_stored, 120, lambda: pipeline.said("enricher") + pipeline.said("sink"))
+    pipeline.stop(*processes.values())
+    assert pipeline.store.coordinates() == pipeline.wanted()
