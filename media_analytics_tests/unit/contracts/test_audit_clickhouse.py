@@ -22,12 +22,20 @@ from media_analytics_tests.builders.frames import frames, pandera_counts
 
 # No shrinking: the difference of the counts names column and rule, and a failing frame is slow to shrink.
 _EXAMPLES = settings(
-    max_examples=10,
+    max_examples=8,
     deadline=None,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=list(HealthCheck),
 )
-CONTRACTS = [*TABLES.values(), *TOPICS.values()]
+# The ones left out have the rules of another one: enriched events stand in four tables, session measures in three.
+_ALIKE = {
+    "bronze.user_events",
+    "silver.events",
+    "kafka.user.latest",
+    "gold.reader_devices",
+    "gold.reader_sources",
+}
+CONTRACTS = [c for c in (*TABLES.values(), *TOPICS.values()) if c.full_name not in _ALIKE]
 
 
 @pytest.fixture(scope="module")
