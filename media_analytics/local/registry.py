@@ -22,6 +22,9 @@ def command(home: Home, artifacts: Artifacts) -> Command:
             "-XX:TieredStopAtLevel=1",
             "-XX:+ExitOnOutOfMemoryError",
             "-Djava.util.logging.manager=org.jboss.logmanager.LogManager",
+            # Its audit would write a line for each schema that is looked up.
+            '-Dquarkus.log.category."io.apicurio".level=WARN',
+            '-Dquarkus.log.category."io.quarkus.vertx.http.runtime.filters.accesslog".level=WARN',
             *("-jar", str(artifacts.registry / "quarkus-run.jar")),
         ),
         folder,
@@ -32,6 +35,8 @@ def command(home: Home, artifacts: Artifacts) -> Command:
             "QUARKUS_MANAGEMENT_HOST": "127.0.0.1",
             "QUARKUS_MANAGEMENT_PORT": "0",
             "QUARKUS_LOG_LEVEL": "WARN",
+            # One line a request otherwise.
+            "QUARKUS_HTTP_ACCESS_LOG_ENABLED": "false",
             "APICURIO_CCOMPAT_LEGACY_ID_MODE_ENABLED": "false",
             # The default is no rule at all.
             "APICURIO_RULES_GLOBAL_COMPATIBILITY": "BACKWARD",
