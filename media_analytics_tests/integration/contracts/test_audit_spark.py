@@ -18,7 +18,7 @@ from media_analytics.contracts.model import Contract
 from media_analytics.contracts.registry import TABLES, TOPICS
 from media_analytics_tests.builders.frames import frames, pandera_counts
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 ALL: list[Contract] = [*TABLES.values(), *TOPICS.values()]
 # Few and narrow ones that have every kind of rule; `unit/contracts/test_audit_clickhouse.py` takes all.

@@ -29,7 +29,7 @@ from media_analytics.settings import Settings
 from media_analytics_tests.builders.frames import good_value
 from media_analytics_tests.services.embedded import Embedded
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 FIELD = "newsletter_name"
 
