@@ -6,7 +6,7 @@ here: HTTP, users, pools. A connection is used by one thread at a time; `kill` i
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -67,7 +67,9 @@ class ChdbConnection:
                 raise from_chdb(str(error)) from None
         return _outcome(result)
 
-    def stream(self, sql: bytes, output_format: str, params: Mapping[str, str]) -> Iterator[Outcome]:
+    def stream(
+        self, sql: bytes, output_format: str, params: Mapping[str, str]
+    ) -> Generator[Outcome, None, None]:
         """Run a SELECT and give its result block by block; chDB waits while the caller does.
 
         Raises:

@@ -52,7 +52,9 @@ class ResultPipe:
         ready = asyncio.Event()
         loop.add_reader(self._read_end, ready.set)
         try:
-            await asyncio.wait_for(ready.wait(), timeout_seconds)
+            # Not `wait_for`: in Python 3.11 it may swallow the cancellation that ends the reading.
+            async with asyncio.timeout(timeout_seconds):
+                await ready.wait()
         except TimeoutError:
             return None
         finally:
@@ -93,7 +95,8 @@ class Relay:
     async def read(self, timeout_seconds: float) -> bytes | None:
         """The next block; empty at the end; None when none came in time."""
         try:
-            return await asyncio.wait_for(self._blocks.get(), timeout_seconds)
+            async with asyncio.timeout(timeout_seconds):
+                return await self._blocks.get()
         except TimeoutError:
             return None
 

@@ -6,6 +6,7 @@ block; every other format is written by chDB into a pipe. Does not belong here: 
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 from media_analytics.local.gateway import statement
 from media_analytics.local.gateway.chdb_connection import ChdbConnection, Outcome
@@ -69,17 +70,19 @@ def _blocks(
     held = bytearray()
     read_rows = read_bytes = result_rows = total = 0
     try:
-        for block in connection.stream(sql, name, params):
-            held += block.data
-            total += len(block.data)
-            read_rows += block.read_rows
-            read_bytes += block.read_bytes
-            result_rows += block.result_rows
-            now = time.monotonic()
-            if len(held) >= _JOIN_BYTES or now - handed >= _JOIN_SECONDS:
-                relay.write(bytes(held))
-                held.clear()
-                handed = now
+        # Closed here and now: a stream that waits for the garbage collector keeps its query alive.
+        with closing(connection.stream(sql, name, params)) as blocks:
+            for block in blocks:
+                held += block.data
+                total += len(block.data)
+                read_rows += block.read_rows
+                read_bytes += block.read_bytes
+                result_rows += block.result_rows
+                now = time.monotonic()
+                if len(held) >= _JOIN_BYTES or now - handed >= _JOIN_SECONDS:
+                    relay.write(bytes(held))
+                    held.clear()
+                    handed = now
         if total == 0 and name == "Native":
             # No block, no header: a client learns the columns from an empty block, which `run` gives.
             held += connection.run(sql, name, params).data
