@@ -39,7 +39,11 @@ _FAILURES = """query Failures($id: ID!) { logsForRun(runId: $id, limit: 1000) {
 _NEWEST = """query Newest($filter: RunsFilter!) { runsOrError(filter: $filter, limit: 1) { __typename
   ... on Runs { results { runId tags { key value } } } ... on PythonError { message } } }"""
 _CHECKS = """query Checks { assetNodes { assetKey { path } assetChecksOrError { __typename
-  ... on AssetChecks { checks { name executionForLatestMaterialization { status } } } } } }"""
+  ... on AssetChecks { checks { name } } } } }"""
+_EVALUATIONS = """query Evaluations($key: AssetKeyInput!, $check: String!) {
+  assetCheckExecutions(assetKey: $key, checkName: $check, limit: 20) { status } }"""
+# A run that is only planned or under way says nothing of the check yet.
+_JUDGED = ("SUCCEEDED", "FAILED", "EXECUTION_FAILED")
 
 
 @dataclass(frozen=True)
@@ -114,23 +118,15 @@ class DagsterApi:
         return None
 
     def checks(self) -> dict[str, str]:
-        """Newest state of every declared asset check, by `layer.table: name`; `NOT_EVALUATED` where there is none."""
-        declared = [
-            (node["assetKey"]["path"], check["name"])
-            for node in self._ask(_CHECKS, {})["assetNodes"]
-            for check in node["assetChecksOrError"].get("checks", [])
-        ]
-        # The newest evaluation, also when a stream wrote again since: what it wrote before was judged.
-        asked = " ".join(
-            f"c{n}: assetCheckExecutions(assetKey: {{path: {json.dumps(path)}}}, checkName: {json.dumps(name)}, "
-            "limit: 1) { status }"
-            for n, (path, name) in enumerate(declared)
-        )
-        answers = self._ask(f"query Newest {{ {asked} }}", {}) if declared else {}
+        """Newest verdict on every declared asset check, by `layer.table: name`; `NOT_EVALUATED` where there is none."""
         states = {}
-        for n, (path, name) in enumerate(declared):
-            newest = answers[f"c{n}"]
-            states[f"{'.'.join(path)}: {name}"] = newest[0]["status"] if newest else "NOT_EVALUATED"
+        for node in self._ask(_CHECKS, {})["assetNodes"]:
+            path = node["assetKey"]["path"]
+            for check in node["assetChecksOrError"].get("checks", []):
+                asked = {"key": {"path": path}, "check": check["name"]}
+                executions = self._ask(_EVALUATIONS, asked)["assetCheckExecutions"]
+                judged = (e["status"] for e in executions if e["status"] in _JUDGED)
+                states[f"{'.'.join(path)}: {check['name']}"] = next(judged, "NOT_EVALUATED")
         return states
 
     def wait(self, run_id: str, timeout_seconds: float, progress: Callable[[Run], None]) -> Run:
