@@ -69,7 +69,10 @@ class GatewayProcess:
         """SIGTERM, and the exit status."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        try:
+            return self.process.wait(30)
+        finally:
+            self.process.kill()
 
     def query(
         self, sql: str | bytes, auth: tuple[str, str] = ADMIN, timeout: float = 60, **arguments: Any
