@@ -183,7 +183,9 @@ def shut_down(home: Home, timeout_seconds: float) -> None:
     deadline = time.monotonic() + timeout_seconds
     # By itself the supervisor would stop one program after the other.
     for is_last in (False, True):
-        _stop_together(home, [name for name in programs(home) or {} if (name in _STORES) == is_last], deadline)
+        _stop_together(
+            home, [name for name in programs(home) or {} if (name in _STORES) == is_last], deadline
+        )
     asked = _call(home, "supervisor.shutdown") is not None
     if not asked:
         with suppress(ProcessLookupError):
