@@ -11,9 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
-from chdb import _chdb
+from chdb import _chdb as _module
 
 from media_analytics.local.gateway.errors import ClickHouseError, from_chdb
+
+# Its type stubs name a few of its functions only. The public classes lack `classify_query`.
+_chdb: Any = _module
 
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 

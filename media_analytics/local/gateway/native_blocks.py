@@ -69,7 +69,7 @@ class BlockDecoder:
 
 
 def _block(data: bytes) -> bytes:
-    packed = lz4.block.compress(data, store_size=False)
+    packed: bytes = lz4.block.compress(data, store_size=False)
     rest = _HEADER.pack(_LZ4, len(packed) + _HEADER.size, len(data)) + packed
     return _checksum(rest) + rest
 
@@ -82,16 +82,16 @@ def _plain(block: bytes, method: int, plain_size: int) -> bytes:
         if method == _LZ4:
             return bytes(lz4.block.decompress(packed, uncompressed_size=plain_size))
         if method == _ZSTD:
-            return zstandard.ZstdDecompressor().decompress(packed, max_output_size=plain_size)
+            return bytes(zstandard.ZstdDecompressor().decompress(packed, max_output_size=plain_size))
     except (lz4.block.LZ4BlockError, zstandard.ZstdError) as error:
         raise ClickHouseError(
             354, "CANNOT_DECOMPRESS", f"A compressed block cannot be read: {error}."
         ) from None
     if method == _NONE:
-        return packed
+        return bytes(packed)
     raise ClickHouseError(432, "UNKNOWN_CODEC", f"Unknown compression method {method}.")
 
 
 def _checksum(data: bytes) -> bytes:
-    value = int(CityHash128(data))
+    value: int = CityHash128(data)
     return struct.pack("<QQ", value >> 64, value & 0xFFFFFFFFFFFFFFFF)

@@ -97,8 +97,13 @@ def csv() -> bytes:
 
 def arrow_table() -> pa.Table:
     schema = pa.schema(
-        [("id", pa.int64()), ("s", pa.string()), ("n", pa.string()), ("tags", pa.list_(pa.string()))]
-        + [("props", pa.map_(pa.string(), pa.string()))]
+        [
+            ("id", pa.int64()),
+            ("s", pa.string()),
+            ("n", pa.string()),
+            ("tags", pa.list_(pa.string())),
+            ("props", pa.map_(pa.string(), pa.string())),
+        ]
     )
     listed = [row | {"props": list(row["props"].items())} for row in rows()]
     return pa.Table.from_pylist(listed, schema)
@@ -244,7 +249,8 @@ def test_a_partial_body_is_never_inserted(gateway: GatewayProcess, target: str) 
     sql = f"INSERT INTO {target} (id, s) FORMAT JSONEachRow\n" + '{"id": 1, "s": "a"}\n' * 1000
     token = base64.b64encode(b"platform:platform-password").decode()
     with socket.create_connection(("127.0.0.1", gateway.port)) as link:
-        head = f"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Basic {token}\r\nContent-Length: {len(sql) + 1000}\r\n\r\n"
+        head = f"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Basic {token}\r\n"
+        head += f"Content-Length: {len(sql) + 1000}\r\n\r\n"
         link.sendall(head.encode() + sql.encode())
     assert gateway.query(f"SELECT count() FROM {target}") == "0\n"
 

@@ -306,7 +306,8 @@ def test_form_fields_and_external_tables(gateway: GatewayProcess) -> None:
 
 def test_an_insert_is_deduplicated_by_its_token(gateway: GatewayProcess) -> None:
     gateway.query(
-        "CREATE TABLE default.tokens (a Int64) ENGINE = MergeTree ORDER BY a SETTINGS non_replicated_deduplication_window = 100"
+        "CREATE TABLE default.tokens (a Int64) ENGINE = MergeTree ORDER BY a "
+        "SETTINGS non_replicated_deduplication_window = 100"
     )
     insert = "INSERT INTO default.tokens FORMAT JSONEachRow\n"
     for token, value in (("t1", 1), ("t1", 2), ("t2", 3), ("t1", 1)):

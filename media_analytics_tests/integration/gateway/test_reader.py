@@ -35,13 +35,25 @@ def secret_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("SELECT sum(a), count(), uniqExact(s), sumIf(a, a > 1), quantiles(0.5)(a) FROM {t}", "3\t2\t2\t2\t[1.5]"),
         ("WITH x AS (SELECT a FROM {t}) SELECT max(a) FROM x", "2"),
-        ("SELECT a, row_number() OVER (ORDER BY a DESC) FROM {t} WHERE a IN (SELECT number FROM numbers(3)) ORDER BY a", "1\t2\n2\t1"),
+        (
+            "SELECT a, row_number() OVER (ORDER BY a DESC) FROM {t} WHERE a IN (SELECT number FROM numbers(3)) "
+            "ORDER BY a",
+            "1\t2\n2\t1",
+        ),
         ("SELECT l.a FROM {t} AS l JOIN reading.v AS r ON l.a = r.a ORDER BY l.a LIMIT 1", "1"),
         ("SELECT arrayMap(x -> upper(x), b) FROM {t} ORDER BY a LIMIT 1", "['P']"),
         ("SELECT * EXCEPT (b) FROM {t} ORDER BY a LIMIT 1", "1\tx"),
-        ("SELECT toStartOfHour(toDateTime(0, 'UTC')), toDate('2026-01-01') + INTERVAL 1 DAY, [1, 2][1], (1, 2).2, 1 BETWEEN 0 AND 2", "1970-01-01 00:00:00\t2026-01-02\t1\t2\t1"),
+        (
+            "SELECT toStartOfHour(toDateTime(0, 'UTC')), toDate('2026-01-01') + INTERVAL 1 DAY, [1, 2][1], "
+            "(1, 2).2, 1 BETWEEN 0 AND 2",
+            "1970-01-01 00:00:00\t2026-01-02\t1\t2\t1",
+        ),
         ("SELECT 1 UNION ALL SELECT 1", "1\n1"),
-        ("SELECT JSONExtractString('{{\"k\":\"v\"}}', 'k'), CASE WHEN 1 THEN 'a' ELSE 'b' END, CAST('7' AS Int8)", "v\ta\t7"),
+        (
+            "SELECT JSONExtractString('{{\"k\":\"v\"}}', 'k'), CASE WHEN 1 THEN 'a' ELSE 'b' END, "
+            "CAST('7' AS Int8)",
+            "v\ta\t7",
+        ),
         ("EXISTS TABLE {t}", "1"),
         ("SHOW TABLES FROM reading", "t\nv"),
         ("SELECT name FROM system.columns WHERE database = 'reading' AND table = 't' ORDER BY name", "a\nb\ns"),
@@ -132,13 +144,17 @@ def test_no_statement_reads_a_file(gateway: GatewayProcess, table: str, secret_f
 REMOTE = [
     "url('http://127.0.0.1:1/x', 'CSV', 'x String')", "urlCluster('default', 'http://127.0.0.1:1/x')",
     "s3('http://127.0.0.1:1/bucket/x', 'CSV', 'x String')", "s3Cluster('default', 'http://127.0.0.1:1/bucket/x')",
-    "gcs('http://127.0.0.1:1/bucket/x')", "deltaLake('http://127.0.0.1:1/bucket/x')", "deltaLakeS3('http://127.0.0.1:1/bucket/x')",
+    "gcs('http://127.0.0.1:1/bucket/x')",
+    "deltaLake('http://127.0.0.1:1/bucket/x')", "deltaLakeS3('http://127.0.0.1:1/bucket/x')",
     "deltaLakeLocal('/tmp')", "deltaLakeCluster('default', 'http://127.0.0.1:1/bucket/x')", "deltaLakeAzure('x')",
-    "iceberg('http://127.0.0.1:1/bucket/x')", "icebergLocal('/tmp')", "hudi('http://127.0.0.1:1/bucket/x')", "paimonLocal('/tmp')",
+    "iceberg('http://127.0.0.1:1/bucket/x')", "icebergLocal('/tmp')",
+    "hudi('http://127.0.0.1:1/bucket/x')", "paimonLocal('/tmp')",
     "hdfs('hdfs://127.0.0.1:1/x', 'CSV', 'x String')", "azureBlobStorage('x', 'y', 'z')",
     "mysql('127.0.0.1:1', 'a', 'b', 'c', 'd')", "postgresql('127.0.0.1:1', 'a', 'b', 'c', 'd')",
-    "mongodb('127.0.0.1:1', 'a', 'b', 'c', 'd', 'x String')", "redis('127.0.0.1:1', 'k', 'k String')", "sqlite('/tmp/a', 'b')",
-    "remote('127.0.0.1', 'system', 'one')", "remoteSecure('127.0.0.1', 'system', 'one')", "odbc('x', 'y', 'z')", "jdbc('x', 'y')",
+    "mongodb('127.0.0.1:1', 'a', 'b', 'c', 'd', 'x String')",
+    "redis('127.0.0.1:1', 'k', 'k String')", "sqlite('/tmp/a', 'b')",
+    "remote('127.0.0.1', 'system', 'one')", "remoteSecure('127.0.0.1', 'system', 'one')",
+    "odbc('x', 'y', 'z')", "jdbc('x', 'y')",
     "executable('cat', 'CSV', 'x String')", "executable('sh -c id', 'CSV', 'x String', (SELECT 1))",
     "input('x String')", "dictionary('d')", "python(environ)", "Python(os)", "loop(reading.t)", "merge('system', '.*')",
     "mergeTreeIndex(reading, t)", "fuzzJSON('{}')", "fuzzQuery('SELECT 1')", "generateRandom('x String')",
@@ -170,7 +186,8 @@ def test_no_table_function_that_reaches_outside(gateway: GatewayProcess, table: 
         "CREATE TEMPORARY TABLE n (a Int8)",
         "CREATE VIEW reading.w AS SELECT 1",
         "CREATE MATERIALIZED VIEW reading.w ENGINE = Memory AS SELECT 1",
-        "CREATE DICTIONARY reading.d (k UInt64, v String) PRIMARY KEY k SOURCE(FILE(path '/etc/passwd' format 'CSV')) LAYOUT(FLAT())",
+        "CREATE DICTIONARY reading.d (k UInt64, v String) PRIMARY KEY k "
+        "SOURCE(FILE(path '/etc/passwd' format 'CSV')) LAYOUT(FLAT())",
         "CREATE FUNCTION f AS (x) -> x",
         "CREATE DATABASE other",
         "CREATE NAMED COLLECTION c AS a = 1",
@@ -229,8 +246,14 @@ def test_no_statement_writes_or_changes_limits(gateway: GatewayProcess, table: s
         "server_settings",
         "users",
         "user_directories",
-    ]
-    + ["merge_tree_settings", "disks", "build_options", "dictionaries", "backups", "symbols", "query_cache"],
+        "merge_tree_settings",
+        "disks",
+        "build_options",
+        "dictionaries",
+        "backups",
+        "symbols",
+        "query_cache",
+    ],
 )
 def test_system_tables_that_tell_of_others_are_closed(gateway: GatewayProcess, name: str) -> None:
     for sql in (
