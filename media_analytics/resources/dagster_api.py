@@ -4,7 +4,6 @@ Belongs here: the few GraphQL requests the command line needs. Does not belong h
 anything inside a run.
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
