@@ -37,7 +37,7 @@ rootLogger.appenderRef.console.ref=console
 logger.avro.name=org.apache.spark.sql.avro.AvroSerializer
 logger.avro.level=error
 # A batch that waited for maintenance, and adaptive execution that streams do not have.
-logger.plans.name=org.apache.spark.sql.catalyst.util.SparkStringUtils
+logger.plans.name=org.apache.spark.util.SparkStringUtils
 logger.plans.level=error
 logger.trigger.name=org.apache.spark.sql.execution.streaming.runtime
 logger.trigger.level=error

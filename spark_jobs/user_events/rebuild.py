@@ -91,8 +91,9 @@ def _bounds_of(spark: SparkSession, path: str, hour: str) -> list[Row]:
 
 def _require_kept(settings: Settings, bounds: list[Row], hour: str) -> None:
     errors = clients.Errors("stream", _LOG)
-    first_topic = source.describe(settings.kafka, source.FIRST_TOPIC, errors)
-    latest = source.describe(settings.kafka, source.TOPIC, errors)
+    admin = clients.admin(settings.kafka, errors)
+    first_topic = source.describe(admin, source.FIRST_TOPIC, errors)
+    latest = source.describe(admin, source.TOPIC, errors)
     ids = {row.topic_id for row in bounds}
     if ids != {first_topic.topic_id}:
         raise RefusedError(

@@ -34,13 +34,12 @@ class Topic:
     high: Mapping[int, int]
 
 
-def describe(kafka: Kafka, name: str, errors: clients.Errors) -> Topic:
+def describe(admin: AdminClient, name: str, errors: clients.Errors) -> Topic:
     """Ask Kafka.
 
     Raises:
         ServiceError: Kafka does not answer, or the topic does not exist.
     """
-    admin = clients.admin(kafka, errors)
     try:
         asked = admin.describe_topics(TopicCollection([name]), request_timeout=TIMEOUT_SECONDS)
         found = asked[name].result()
@@ -52,7 +51,7 @@ def describe(kafka: Kafka, name: str, errors: clients.Errors) -> Topic:
     except KafkaException as error:
         errors.check()
         raise ServiceError(
-            f"Kafka at {kafka.bootstrap_servers} does not answer for topic {name}: {error.args[0].str()}"
+            f"Kafka does not answer for topic {name}: {error.args[0].str()}; see `media-analytics status`"
         ) from error
     return Topic(name, str(found.topic_id), low, high)
 

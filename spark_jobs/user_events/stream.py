@@ -40,6 +40,7 @@ CHECKPOINTS = "stream-checkpoints"
 _POLL_SECONDS = 0.5
 _RETRY_SECONDS = 2.0
 _MAINTENANCE_SECONDS = 5.0
+_REPORT_SECONDS = 2.0
 _LOG = logging.getLogger(NAME)
 
 
@@ -59,6 +60,7 @@ class UserEventsStream:
         self._health = health
         self._stop = stop
         self._errors = clients.Errors(NAME, _LOG)
+        self._admin = clients.admin(settings.kafka, self._errors)
         self._registry = RegistryClient(settings.registry.url)
         letters = LetterBox(settings, self._registry, self._errors, stop)
         self._batches = Batches(settings, spark, self._registry, letters, health, stop, hook)
@@ -69,6 +71,7 @@ class UserEventsStream:
         self._topic_id = ""
         self._partitions: list[int] = []
         self._failure: BaseException | None = None
+        self._reported_at = float("-inf")
 
     def run(self) -> None:
         """Stream until asked to stop.
@@ -99,7 +102,7 @@ class UserEventsStream:
 
     def go_on_at(self, offsets: dict[int, int]) -> None:
         """Commit a start chosen by a person: an empty batch that ends at `offsets` of the topic as it is now."""
-        topic = source.describe(self._settings.kafka, source.TOPIC, self._errors)
+        topic = source.describe(self._admin, source.TOPIC, self._errors)
         number = 1 + max(
             io.transaction_version(path, positions.APPLICATION) or 0
             for path in (self._batches.dates, self._batches.table)
@@ -116,7 +119,7 @@ class UserEventsStream:
         tables = [self._batches.table, self._batches.dates, self._settings.lake.table_path(*RESULTS)]
         while missing := [path for path in tables if not io.exists(path)]:
             self._wait(f"waiting for tables {missing}: `media-analytics contracts apply` creates them")
-        topic = source.describe(self._settings.kafka, source.TOPIC, self._errors)
+        topic = source.describe(self._admin, source.TOPIC, self._errors)
         self._topic_id = topic.topic_id
         self._partitions = sorted(topic.high)
         self._last = positions.last_batch(self._batches.table)
@@ -168,7 +171,7 @@ class UserEventsStream:
             if not query.isActive:
                 self._raise_failure(query)
             self._errors.check()
-            self._health.report("ready", "streaming", lag=_lag(query), **self._facts())
+            self._report(query)
             if time.monotonic() - maintained > _MAINTENANCE_SECONDS and self._writing.acquire(timeout=1.0):
                 try:
                     self._maintenance.answer_requests()
@@ -177,6 +180,28 @@ class UserEventsStream:
                     self._writing.release()
                 maintained = time.monotonic()
             self._pause(_POLL_SECONDS)
+
+    def _report(self, query: StreamingQuery) -> None:
+        """Compare the table with the topic as it is now; while Kafka does not answer, say so.
+
+        Raises:
+            DataLossError: the topic was created again, or records expired before they were read.
+        """
+        if time.monotonic() - self._reported_at < _REPORT_SECONDS:
+            return
+        last = self._last
+        try:
+            topic = source.describe(self._admin, source.TOPIC, self._errors)
+        except ServiceError as error:
+            self._errors.check()
+            self._health.report("waiting", str(error), **self._facts())
+        else:
+            positions.check(source.TOPIC, topic.topic_id, last, topic.low, topic.high)
+            done = _read_up_to(query)
+            places = {p: max(done.get(p, 0), last.end.get(p, 0) if last else 0) for p in topic.high}
+            lag = sum(max(0, end - places[p]) for p, end in topic.high.items())
+            self._health.report("ready", "streaming", lag=lag, **self._facts())
+        self._reported_at = time.monotonic()
 
     def _raise_failure(self, query: StreamingQuery) -> None:
         if isinstance(self._failure, DataLossError):
@@ -233,18 +258,14 @@ def _reason(query: StreamingQuery) -> str:
     return " / ".join(told[:4])[:1000]
 
 
-def _lag(query: StreamingQuery) -> int | None:
-    """Offsets that are in the log and not in the table, of the newest progress; None before the first."""
+def _read_up_to(query: StreamingQuery) -> dict[int, int]:
+    """Where the newest finished batch ended, marks of transactions included; empty before the first."""
     progress = query.lastProgress
     if not progress or not progress["sources"]:
-        return None
-    places = [progress["sources"][0][name] for name in ("latestOffset", "endOffset")]
-    latest, end = [json.loads(p) if isinstance(p, str) else p for p in places]
-    if not latest or not end:
-        return None
-    read: dict[str, int] = end[source.TOPIC]
-    there: dict[str, int] = latest[source.TOPIC]
-    return sum(max(0, offset - read.get(partition, 0)) for partition, offset in there.items())
+        return {}
+    end = progress["sources"][0]["endOffset"]
+    found = json.loads(end) if isinstance(end, str) else end
+    return {int(p): int(o) for p, o in (found or {}).get(source.TOPIC, {}).items()}
 
 
 def _location(folder: Path) -> str:

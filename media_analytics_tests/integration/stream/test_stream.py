@@ -77,10 +77,14 @@ def test_rows_dates_health_and_a_clean_stop(world: World) -> None:
     assert sum(row["rows"] for row in dates) == 300
     assert {row["event_date"].isoformat() for row in dates} == {"2026-03-09", "2026-03-10"}
     assert {row["appended_hour"] for row in world.rows()} == {HOUR}
-    wait_until(lambda: world.health().get("lag") == 0, 30, lambda: str(world.health()))
+
+    def is_level() -> bool:
+        found = world.health()
+        return found.get("lag") == 0 and sum(found["offsets"].values()) >= 300
+
+    wait_until(is_level, 60, lambda: str(world.health()))
     health = world.health()
     assert (health["state"], health["pid"]) == ("ready", world.process.pid)
-    assert sum(health["offsets"].values()) >= 300
     assert world.stop() == 0
     assert psutil.wait_procs(java, 10)[1] == []
 
