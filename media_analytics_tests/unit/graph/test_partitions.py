@@ -22,7 +22,10 @@ def test_an_event_in_the_last_half_hour_touches_one_more() -> None:
 
 
 def test_contiguous_ranges() -> None:
-    assert contiguous(_days(0, 1, 2, 5)) == [(DAY, DAY + timedelta(2)), (DAY + timedelta(5), DAY + timedelta(5))]
+    assert contiguous(_days(0, 1, 2, 5)) == [
+        (DAY, DAY + timedelta(2)),
+        (DAY + timedelta(5), DAY + timedelta(5)),
+    ]
     assert contiguous(_days(0, 1, 2, 5), largest_gap_days=2) == [(DAY, DAY + timedelta(5))]
     assert contiguous([]) == []
 
