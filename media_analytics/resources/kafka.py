@@ -90,9 +90,7 @@ class KafkaLog:
     def newest_append(self, name: str) -> datetime | None:
         """Append time of the newest record; None when there is none."""
         with self._explained(f"reading the newest time of topic {name}"):
-            asked = {
-                TopicPartition(name, p): _SPEC.max_timestamp() for p in range(self._partitions(name))
-            }
+            asked = {TopicPartition(name, p): _SPEC.max_timestamp() for p in range(self._partitions(name))}
             answers = self._admin.list_offsets(asked, request_timeout=TIMEOUT_SECONDS)
             millis = max(future.result().timestamp for future in answers.values())
         return datetime.fromtimestamp(millis / 1000, UTC) if millis >= 0 else None
