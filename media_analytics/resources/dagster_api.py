@@ -4,6 +4,7 @@ Belongs here: the few GraphQL requests the command line needs. Does not belong h
 anything inside a run.
 """
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -39,8 +40,6 @@ _NEWEST = """query Newest($filter: RunsFilter!) { runsOrError(filter: $filter, l
   ... on Runs { results { runId tags { key value } } } ... on PythonError { message } } }"""
 _CHECKS = """query Checks { assetNodes { assetKey { path } assetChecksOrError { __typename
   ... on AssetChecks { checks { name } } } } }"""
-_EVALUATIONS = """query Evaluations($key: AssetKeyInput!, $check: String!) {
-  assetCheckExecutions(assetKey: $key, checkName: $check, limit: 20) { status } }"""
 # A run that is only planned or under way says nothing of the check yet.
 _JUDGED = ("SUCCEEDED", "FAILED", "EXECUTION_FAILED")
 
@@ -118,14 +117,22 @@ class DagsterApi:
 
     def checks(self) -> dict[str, str]:
         """Newest verdict on every declared asset check, by `layer.table: name`; `NOT_EVALUATED` where there is none."""
+        declared = [
+            (node["assetKey"]["path"], check["name"])
+            for node in self._ask(_CHECKS, {})["assetNodes"]
+            for check in node["assetChecksOrError"].get("checks", [])
+        ]
+        # The newest verdict, also when a stream wrote again since: what it wrote before was judged.
+        asked = " ".join(
+            f"c{n}: assetCheckExecutions(assetKey: {{path: {json.dumps(path)}}}, checkName: {json.dumps(name)}, "
+            "limit: 20) { status }"
+            for n, (path, name) in enumerate(declared)
+        )
+        answers = self._ask(f"query Newest {{ {asked} }}", {}) if declared else {}
         states = {}
-        for node in self._ask(_CHECKS, {})["assetNodes"]:
-            path = node["assetKey"]["path"]
-            for check in node["assetChecksOrError"].get("checks", []):
-                asked = {"key": {"path": path}, "check": check["name"]}
-                executions = self._ask(_EVALUATIONS, asked)["assetCheckExecutions"]
-                judged = (e["status"] for e in executions if e["status"] in _JUDGED)
-                states[f"{'.'.join(path)}: {check['name']}"] = next(judged, "NOT_EVALUATED")
+        for n, (path, name) in enumerate(declared):
+            judged = (e["status"] for e in answers[f"c{n}"] if e["status"] in _JUDGED)
+            states[f"{'.'.join(path)}: {name}"] = next(judged, "NOT_EVALUATED")
         return states
 
     def wait(self, run_id: str, timeout_seconds: float, progress: Callable[[Run], None]) -> Run:
