@@ -165,7 +165,12 @@ class UserLatest(UserFields):
         "City, with city data only.", nullable=True, personal_data="location", derived_from="ip", longest=WORD
     )
     timezone: Text = column("Time zone, with city data only.", nullable=True, derived_from="ip", longest=WORD)
-    network: Text = column("Network operator.", nullable=True, derived_from="ip", longest=NAME)
+    network: Text = column(
+        "Network operator, or the address block the geo database files the address under; never finer than /24 or /48.",
+        nullable=True,
+        derived_from="ip",
+        longest=NAME,
+    )
     browser: Text = column("Browser family.", nullable=True, derived_from="user_agent", longest=WORD)
     browser_version: Text = column("Browser version.", nullable=True, derived_from="user_agent", longest=WORD)
     os: Text = column("Operating system.", nullable=True, derived_from="user_agent", longest=WORD)
