@@ -1,6 +1,7 @@
 """The stream in ordinary life, with broken neighbours and asked for maintenance."""
 
 import json
+import logging
 import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from media_analytics_tests.builders import streams
 from media_analytics_tests.builders.streams import NOON
 from media_analytics_tests.integration.stream.world import World, expected, latest_event
 from media_analytics_tests.services.embedded import wait_until
+from spark_jobs.user_events import source
+from streaming.runtime import clients
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 HOUR = "2026-03-10T12"
@@ -56,7 +59,8 @@ def schema_of(name: str) -> Any:
 def bounds(spark: SparkSession, world: World, end: int, latest_end: int) -> None:
     """Record the bounds of the hour of every event of the tests."""
     contract = table("ops.offset_bounds")
-    topic_id = streams.topic_id(world.settings, "user.raw")
+    errors = clients.Errors("test", logging.getLogger("test"))
+    topic_id = source.describe(clients.admin(world.settings.kafka, errors), "user.raw", errors).topic_id
     now = datetime.now(UTC)
     rows = [("user.raw", topic_id, p, HOUR, 0, end, 0, latest_end, now) for p in range(6)]
     Lake(world.settings, spark).append(contract, spark.createDataFrame(rows, schema_of("ops.offset_bounds")))
@@ -170,11 +174,15 @@ def test_maintenance_between_batches(world: World, spark_session: SparkSession) 
     assert answer["status"] == "done", answer
     assert len(DeltaTable(world.table("bronze.user_events")).file_uris()) == 1
     assert request(spark_session, world, "rebuild_hour", hour=HOUR)["status"] == "refused"
-    bounds(spark_session, world, end=20, latest_end=20)
+    # Two transactions of ten records a partition, each with its mark.
+    bounds(spark_session, world, end=20, latest_end=22)
+    answer = request(spark_session, world, "rebuild_hour", hour=HOUR)
+    assert (answer["status"], "no longer holds" in answer["message"]) == ("refused", True)
+    world.fill_first_topic(20)
     answer = request(spark_session, world, "rebuild_hour", hour=HOUR)
     assert answer["status"] == "done", answer
     assert world.coordinates() == expected(events)
-    assert {row["batch_id"] for row in world.rows()} == {"rebuild-r2"}
+    assert {row["batch_id"] for row in world.rows()} == {"rebuild-r3"}
     answer = request(
         spark_session, world, "delete", predicate="event_id = '00000000-0000-0000-0000-000000000005'"
     )
@@ -192,6 +200,7 @@ def test_rebuild_that_would_lose_rows_is_refused(world: World, spark_session: Sp
     world.start()
     world.send(events)
     world.wait_for_rows(60)
+    world.fill_first_topic(10)
     bounds(spark_session, world, end=5, latest_end=5)
     before = DeltaTable(world.table("bronze.user_events")).version()
     answer = request(spark_session, world, "rebuild_hour", hour=HOUR)

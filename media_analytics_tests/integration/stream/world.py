@@ -109,6 +109,13 @@ class World:
             assert self.producer.flush(30) == 0
             self.producer.abort_transaction(30)
 
+    def fill_first_topic(self, count: int) -> None:
+        """Records in every partition of `user.raw`; the stream asks only whether they are there."""
+        producer = Producer(self.settings.kafka.client_config())
+        for number in range(6 * count):
+            producer.produce("user.raw", b"raw", partition=number % 6)
+        assert producer.flush(30) == 0
+
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start the stream; with arguments the runner that kills itself."""
         module = (
