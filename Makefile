@@ -44,7 +44,7 @@ test-unit: setup-test ## Fast tests that need nothing
 test-integration: setup-test ## Tests on the real embedded services
 	@$(BIN)/python -m media_analytics_tests.stages integration
 
-test-all: setup-test ## Everything, long faults and conformance suites included
+test-all: setup-test $(VENV)/.conformance ## Everything, long faults and conformance suites included
 	@$(BIN)/python -m media_analytics_tests.stages lint types unit integration e2e slow
 
 bench: setup-test ## Times and rows a second; writes .media-analytics/bench/latest.json
@@ -65,7 +65,8 @@ docs: setup ## Generate the reference of tables and topics
 	@$(BIN)/media-analytics contracts docs
 
 lock: $(VENV)/.uv ## Resolve the dependencies again into requirements/*.txt
-	@for set in "run --group local" "test --group local --group test"; do \
+	@for set in "run --group local" "test --group local --group test" \
+		"conformance --group local --group test --group conformance"; do \
 		set -- $$set; name=$$1; shift; \
 		$(BIN)/uv pip compile -q pyproject.toml $$@ --universal --python-version 3.11 --generate-hashes \
 			--no-emit-index-url --no-header -o requirements/$$name.txt >/dev/null || exit 1; done
@@ -94,6 +95,10 @@ $(VENV)/.run: $(VENV)/.uv requirements/run.txt pyproject.toml
 
 $(VENV)/.test: $(VENV)/.run requirements/test.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/test.txt
+	@touch $@
+
+$(VENV)/.conformance: $(VENV)/.test requirements/conformance.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/conformance.txt
 	@touch $@
 
 $(LINT)/.done: $(VENV)/.uv requirements/lint.txt
