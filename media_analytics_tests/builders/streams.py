@@ -191,7 +191,9 @@ def records(settings: Settings, topic: str) -> list[dict[str, Any]]:
 
 def topic_id(settings: Settings, topic: str) -> str:
     """Kafka's id of a topic."""
-    found = AdminClient(settings.kafka.client_config()).describe_topics(TopicCollection([topic]))
+    # The client must outlive its futures.
+    admin = AdminClient(settings.kafka.client_config())
+    found = admin.describe_topics(TopicCollection([topic]))
     return str(found[topic].result().topic_id)
 
 
