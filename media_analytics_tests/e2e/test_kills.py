@@ -23,7 +23,7 @@ from media_analytics.settings import Settings, load_settings
 from media_analytics_tests.integration.local.command import Stack
 from media_analytics_tests.services.embedded import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 
 BATCH = 50
 # Two clients, 50 events every 0.2 s each: 500 a second on a quiet machine.
