@@ -297,6 +297,7 @@ def test_kills_of_enricher_sink_and_store_lose_and_repeat_nothing(pipeline: Pipe
     assert pipeline.store.coordinates() == pipeline.wanted()
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_killed_and_returns_loses_and_repeats_nothing(pipeline: Pipeline) -> None:
     """Open transaction, unanswered commit and unanswered intent at once.
 
