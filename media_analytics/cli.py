@@ -39,3 +39,7 @@ def main() -> None:
     except MediaAnalyticsError as error:
         typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
