@@ -5,11 +5,13 @@ Belongs here: which commands exist and how an error of ours is shown. Does not b
 """
 
 import importlib
+import os
 import sys
 
 import typer
 
 from media_analytics.errors import MediaAnalyticsError
+from media_analytics.local.loopback import without_proxy
 
 app = typer.Typer(
     name="media-analytics",
@@ -34,6 +36,7 @@ for _module, _group in _COMMANDS:
 
 def main() -> None:
     """Run the command line; an error of ours ends it with one clear message and exit code 1."""
+    os.environ.update(without_proxy(os.environ))
     try:
         app()
     except MediaAnalyticsError as error:

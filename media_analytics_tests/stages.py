@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+from media_analytics.local.loopback import without_proxy
+
 ROOT = Path(__file__).parent.parent
 LIMIT_SECONDS = 60 * 60
 _PYTEST = [sys.executable, "-m", "pytest", "-q", "--durations=15", "--durations-min=0.5"]
@@ -56,7 +58,8 @@ def main(names: list[str]) -> int:
 def _environment() -> dict[str, str]:
     """The caller's environment without platform settings, so that a developer's stack is never touched."""
     kept = {"MEDIA_ANALYTICS_CACHE"}
-    return {k: v for k, v in os.environ.items() if not k.startswith("MEDIA_ANALYTICS_") or k in kept}
+    callers = {k: v for k, v in os.environ.items() if not k.startswith("MEDIA_ANALYTICS_") or k in kept}
+    return callers | without_proxy(os.environ)
 
 
 if __name__ == "__main__":

@@ -163,12 +163,14 @@ def env() -> None:
     from media_analytics.local import dagster_home
     from media_analytics.local.environment import read_stack_environment
     from media_analytics.local.home import home_path, open_home
+    from media_analytics.local.loopback import without_proxy
 
     home = open_home(home_path(os.environ))
     variables = read_stack_environment(home.environment_file)
     if not variables:
         raise MediaAnalyticsError(f"the stack in {home.path} was never started; run `media-analytics up`")
     variables["DAGSTER_HOME"] = str(dagster_home.development_folder(home))
+    variables |= without_proxy(os.environ)
     for name, value in sorted(variables.items()):
         typer.echo(f"export {name}={shlex.quote(value)}")
 
