@@ -13,13 +13,13 @@ from media_analytics.errors import ContractError
 
 def table_properties(contract: TableContract) -> dict[str, str]:
     """Delta properties: features that other readers lack stay off."""
-    streamed = contract.writer == "stream"
+    streamed = contract.writer in ("stream", "micro-batch")
     return {
         "delta.enableDeletionVectors": "false",
         "delta.columnMapping.mode": "none",
         # Statistics of the columns that queries prune by, not of the first 32.
         "delta.dataSkippingStatsColumns": ",".join(statistics_columns(contract)),
-        # A stream commits every few seconds: its log is kept shorter and checkpointed more rarely.
+        # Written every few seconds or minutes: the log is kept shorter and checkpointed more rarely.
         "delta.checkpointInterval": "50" if streamed else "10",
         "delta.logRetentionDuration": "interval 7 days" if streamed else "interval 30 days",
         "delta.deletedFileRetentionDuration": "interval 7 days",

@@ -20,7 +20,8 @@ PersonalData = Literal[
     "identifier", "pseudonym", "network_address", "device", "location", "behaviour", "content"
 ]
 Store = Literal["delta", "clickhouse"]
-Writer = Literal["spark-connect", "stream", "sink"]
+# `micro-batch`: runs that a Kafka sensor starts, one at a time for each table.
+Writer = Literal["spark-connect", "stream", "sink", "micro-batch"]
 CheckedStore = Literal["realtime", "lake"]
 
 

@@ -146,7 +146,7 @@ def delta_differences(
     if properties:
         what = f"set {', '.join(f'{key}={value}' for key, value in properties.items())}"
         found.append(Change("delta", name, what, delta.set_properties_sql(properties, location)))
-    two_writers = contract.writer == "stream" and "://" in location and not streams_stopped
+    two_writers = contract.writer in ("stream", "micro-batch") and "://" in location and not streams_stopped
     if two_writers and any(isinstance(difference, Change) for difference in found):
         found.append(Refusal("delta", name, "its stream is its only writer", STREAMED_ON_OBJECT_STORE))
     return found
