@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from media_analytics.assets.bronze import families as family_bronze
 from media_analytics.assets.bronze import user_events as bronze
 from media_analytics.assets.gold import (
     reader_devices,
@@ -20,7 +21,7 @@ from media_analytics.assets.gold import (
 )
 from media_analytics.assets.kafka import topics
 from media_analytics.assets.ops import completeness, maintenance, offset_bounds, restatements, touched_dates
-from media_analytics.assets.realtime import user_events as realtime
+from media_analytics.assets.realtime import tables as realtime
 from media_analytics.assets.silver import events, sessions
 from media_analytics.automation.conditions import automation_sensor, on_arrival
 from media_analytics.automation.jobs import asset_jobs
@@ -38,7 +39,7 @@ from media_analytics.resources.lake import Lake
 from media_analytics.resources.spark import SparkConnect
 from media_analytics.settings import Settings
 
-EXTERNAL = (topics, realtime, bronze, touched_dates, restatements, maintenance)
+EXTERNAL = (topics, realtime, bronze, family_bronze, touched_dates, restatements, maintenance)
 PROOFS = (offset_bounds, completeness)
 COMPUTED = (
     events.TABLE,

@@ -110,6 +110,9 @@ def facts(contract: Contract) -> list[tuple[str, str]]:
         found.insert(1, ("Messages", f"key `{contract.key}`, {contract.partitions} partitions, {kept}"))
         found.insert(2, ("Schema", f"`{contract.subject}`, {contract.compatibility}"))
         found.insert(3, ("Proven complete in", ", ".join(contract.stores) or "not checked"))
+        removed = ", ".join(f"`{name}`" for name in contract.removed_without_analytics)
+        if removed:
+            found.append(("Null without consent to analytics", removed))
     rules = [str(check.name).replace("_", " ") for check in contract.schema.checks]
     if rules:
         found.append(("Rules of a row", "; ".join(rules)))

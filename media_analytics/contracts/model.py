@@ -187,6 +187,8 @@ class TopicContract:
     # The stores in which every offset must be found again.
     stores: tuple[CheckedStore, ...] = ()
     purposes: tuple[str, ...] = ()
+    # Fields that are null when the event's consent lacks `analytics`.
+    removed_without_analytics: tuple[str, ...] = ()
 
     @property
     def layer(self) -> str:
@@ -207,6 +209,11 @@ class TopicContract:
     def partitioning(self) -> Partitioning:
         """A topic is one unpartitioned asset: Kafka deletes its past by itself."""
         return Full("a topic is a log; its hours are bounded in ops.offset_bounds")
+
+    @property
+    def family(self) -> str:
+        """The family whose events it holds: `user.raw` is `user`."""
+        return self.name.partition(".")[0]
 
     @property
     def subject(self) -> str:

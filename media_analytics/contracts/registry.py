@@ -7,19 +7,21 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from media_analytics.contracts.model import TableContract, TopicContract
+from media_analytics.contracts.tables import dead_letters as dead_letter_tables
 from media_analytics.contracts.tables import events, operations, reader_gold, sessions
-from media_analytics.contracts.topics import dead_letters, user
+from media_analytics.contracts.tables import families as family_tables
+from media_analytics.contracts.topics import dead_letters, families, user
 from media_analytics.errors import ContractError
 
 TABLES: Mapping[str, TableContract] = MappingProxyType(
     {
         contract.full_name: contract
-        for module in (events, sessions, reader_gold, operations)
+        for module in (events, family_tables, dead_letter_tables, sessions, reader_gold, operations)
         for contract in module.CONTRACTS
     }
 )
 TOPICS: Mapping[str, TopicContract] = MappingProxyType(
-    {contract.name: contract for module in (user, dead_letters) for contract in module.CONTRACTS}
+    {contract.name: contract for module in (user, families, dead_letters) for contract in module.CONTRACTS}
 )
 
 

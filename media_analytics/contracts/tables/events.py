@@ -18,6 +18,7 @@ from media_analytics.contracts.rules import (
     Text,
     column,
 )
+from media_analytics.contracts.topics.envelope import COORDINATES
 from media_analytics.contracts.topics.user import UserLatest
 
 
@@ -32,7 +33,7 @@ class RealtimeUserEvent(UserLatest):
         """One row per coordinate."""
 
         strict = True
-        unique = ("source_topic", "source_partition", "source_offset")
+        unique = COORDINATES
 
 
 class BronzeUserEvent(UserLatest):
@@ -49,7 +50,7 @@ class BronzeUserEvent(UserLatest):
         """One row per coordinate."""
 
         strict = True
-        unique = ("source_topic", "source_partition", "source_offset")
+        unique = COORDINATES
 
 
 class SilverEvent(UserLatest):

@@ -25,6 +25,7 @@ from media_analytics.contracts.rules import (
     column,
     not_greater,
 )
+from media_analytics.contracts.tables import families
 
 TABLE_NAME = r"^[a-z_]+\.[a-z0-9_]+$"
 
@@ -224,6 +225,17 @@ CONTRACTS = (
         ("event_date", "appended_hour"),
         timedelta(minutes=10),
         writer="stream",
+    ),
+    *(
+        _table(
+            f"{bronze.name}_dates",
+            EventDates,
+            Daily("event_date", stored="event_date"),
+            ("event_date", "appended_hour"),
+            bronze.refresh_interval,
+        )
+        for bronze in families.CONTRACTS
+        if bronze.layer == "bronze"
     ),
     _table(
         "session_dates",

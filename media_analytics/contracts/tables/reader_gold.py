@@ -22,7 +22,8 @@ from media_analytics.contracts.rules import (
     not_greater,
 )
 from media_analytics.contracts.tables.sessions import MAX_SESSION_SECONDS
-from media_analytics.contracts.topics.user import DEVICE_TYPES, NAME, REFERRER_MEDIA, URL, WORD
+from media_analytics.contracts.topics.envelope import NAME, URL, WORD
+from media_analytics.contracts.topics.user import DEVICE_TYPES, REFERRER_MEDIA
 
 _DATE_BRAND = ("date", "brand")
 

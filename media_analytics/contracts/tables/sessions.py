@@ -25,7 +25,8 @@ from media_analytics.contracts.rules import (
     implies,
     not_greater,
 )
-from media_analytics.contracts.topics.user import DEVICE_TYPES, NAME, REFERRER_MEDIA, URL, WORD
+from media_analytics.contracts.topics.envelope import NAME, URL, VISITOR, WORD
+from media_analytics.contracts.topics.user import DEVICE_TYPES, REFERRER_MEDIA
 
 MAX_SESSION_SECONDS = 48 * 3600
 
@@ -36,7 +37,7 @@ class Session(DataFrameModel):
     session_id: Text = column("uuid5 of brand, visitor_id and first event_id.", str_matches=UUID)
     brand: Text = column("The publication.", str_matches=BRAND)
     visitor_id: Text = column(
-        "The visitor.", personal_data="pseudonym", longest=NAME + 2, str_matches=r"^[cah]:"
+        "The visitor.", personal_data="pseudonym", longest=NAME + 2, str_matches=VISITOR
     )
     date: Day = column("Date of the first event.", ge=EARLIEST_DAY, le=LATEST_DAY)
     started_at: Instant = column("Time of the first event.", ge=EARLIEST, le=LATEST)

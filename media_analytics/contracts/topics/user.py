@@ -1,28 +1,31 @@
 """The user family's topics.
 
-Belongs here: the envelope, `user.raw` as the collector writes it, `user.latest` as the enricher writes it.
+Belongs here: `user.raw` as the collector writes it, `user.latest` as the enricher writes it.
 Does not belong here: tables that hold the same events (`tables/events.py` inherits from these models).
 """
 
 from datetime import timedelta
 
-from pandera.pandas import DataFrameModel
-
 from media_analytics.contracts.model import Freshness, TopicContract
 from media_analytics.contracts.rules import (
-    BRAND,
-    EARLIEST,
-    LATEST,
-    UUID,
     Bool,
     Float64,
     Instant,
     Int32,
     Int64,
     Text,
-    TextList,
     TextMap,
     column,
+)
+from media_analytics.contracts.topics.envelope import (
+    COORDINATES,
+    NAME,
+    URL,
+    USER_AGENT,
+    VISITOR,
+    WORD,
+    Coordinates,
+    Envelope,
 )
 
 EVENT_TYPES = (
@@ -40,52 +43,20 @@ EVENT_TYPES = (
     "purchase",
     "resource_request",
 )
-PURPOSES = ("analytics", "personalisation", "advertising", "ml_training")
-TIERS = ("free", "registered", "basic", "premium")
 DEVICE_TYPES = ("phone", "tablet", "desktop", "tv", "console", "other")
 BOT_CLASSES = ("search", "ai", "monitoring", "seo", "feed", "other")
 REFERRER_MEDIA = ("paid", "email", "direct", "internal", "ai", "search", "social", "news", "other")
-# Longest texts in characters; the collector enforces the same limits in bytes.
-URL, USER_AGENT, NAME, WORD = 8192, 2048, 1024, 256
-
-
-class Envelope(DataFrameModel):
-    """What every event of every family has."""
-
-    event_id: Text = column(
-        "Identity of the fact: the client's UUID or a uuid5 of the input.", str_matches=UUID
-    )
-    event_type: Text = column("What happened.", isin=EVENT_TYPES)
-    brand: Text = column("The publication it happened on.", str_matches=BRAND)
-    occurred_at: Instant = column("When it happened, by the client's clock.", ge=EARLIEST, le=LATEST)
-    received_at: Instant = column("When the collector received it.", ge=EARLIEST, le=LATEST)
-    origin: Text = column("Whether it was sent as it happened or imported later.", isin=("live", "import"))
-    customer_id: Text = column(
-        "The publisher's id of a known customer.", nullable=True, personal_data="identifier", longest=NAME
-    )
-    anonymous_id: Text = column(
-        "The client's id of an unknown reader.", nullable=True, personal_data="pseudonym", longest=NAME
-    )
-    consent: TextList = column(
-        "Purposes the reader agreed to; null when not asked (analytics only), in ClickHouse an empty list.",
-        nullable=True,
-        items_isin={"allowed": PURPOSES},
-    )
-
-    class Config:
-        """The column set is exact."""
-
-        strict = True
 
 
 class UserFields(Envelope):
     """Fields of the user family."""
 
+    event_type: Text = column("What happened.", isin=EVENT_TYPES)
     visitor_id: Text = column(
         "`c:` customer, else `a:` anonymous id, else `h:` keyed hash of address and user agent.",
         personal_data="pseudonym",
         longest=NAME + 2,
-        str_matches=r"^[cah]:",
+        str_matches=VISITOR,
     )
     page_url: Text = column(
         "Full address of the page.", nullable=True, personal_data="behaviour", longest=URL
@@ -133,15 +104,15 @@ class UserRaw(UserFields):
         strict = True
 
 
-class UserLatest(UserFields):
-    """An event after enrichment, with the coordinates it has in `user.raw`."""
+class EnrichedFields(UserFields):
+    """Fields of the user family after enrichment."""
 
     visitor_id: Text = column(
         "As in user.raw; null without consent to analytics.",
         nullable=True,
         personal_data="pseudonym",
         longest=NAME + 2,
-        str_matches=r"^[cah]:",
+        str_matches=VISITOR,
     )
     client_occurred_at: Instant = column("The client's time when occurred_at was corrected.", nullable=True)
     is_clock_corrected: Bool = column(
@@ -218,16 +189,16 @@ class UserLatest(UserFields):
         longest=URL,
     )
     enrichment_version: Text = column("Version of the rules and data that enriched it.", longest=WORD)
-    source_topic: Text = column("First topic that held the event.", longest=249)
-    source_partition: Int32 = column("Its partition there.", ge=0)
-    source_offset: Int64 = column("Its offset there.", ge=0)
-    appended_at: Instant = column("Its log-append time there: the arrival clock.", ge=EARLIEST, le=LATEST)
+
+
+class UserLatest(Coordinates, EnrichedFields):
+    """An event after enrichment, with the coordinates it has in `user.raw`."""
 
     class Config:
         """One message per coordinate."""
 
         strict = True
-        unique = ("source_topic", "source_partition", "source_offset")
+        unique = COORDINATES
 
 
 _FRESHNESS = Freshness(warn=timedelta(minutes=15), fail=timedelta(minutes=30))

@@ -6,7 +6,7 @@ import pandera
 import pytest
 
 from media_analytics.contracts.registry import topic
-from media_analytics.contracts.topics import user
+from media_analytics.contracts.topics import envelope, user
 from media_analytics_tests.unit.collector.support import CODEC
 from streaming.collector import rules
 
@@ -23,7 +23,7 @@ def checks() -> dict[str, dict[str, Any]]:
 
 def test_words_are_the_same() -> None:
     assert frozenset(user.EVENT_TYPES) == rules.EVENT_TYPES
-    assert frozenset(user.PURPOSES) == rules.PURPOSES
+    assert frozenset(envelope.PURPOSES) == rules.PURPOSES
 
 
 def test_text_limits_are_the_same(checks: dict[str, dict[str, Any]]) -> None:
