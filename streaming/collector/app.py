@@ -16,6 +16,7 @@ from streaming.collector.identity import Visitors
 from streaming.collector.server import EVENTS, Ingest
 from streaming.collector.writer import KafkaWriter
 from streaming.dead_letters.letters import TOPIC as LETTERS
+from streaming.tracker import site
 
 log = logging.getLogger(__name__)
 
@@ -64,4 +65,5 @@ def create(settings: Settings) -> Ingest:
         response.status_code = 503 if problems else 200
         return {"ready": not problems, "problems": list(problems)}
 
+    site.add_routes(rest, settings)
     return ingest
