@@ -62,7 +62,7 @@ def build_defs(settings: Settings, resource_overrides: Mapping[str, Any] | None 
 
 def _definitions(settings: Settings, resource_overrides: Mapping[str, Any]) -> dg.Definitions:
     partitions = Partitions.of(settings)
-    checks = external_checks()
+    checks = [*external_checks(), events.far_copies_check()]
     jobs = asset_jobs(checks)
     return dg.Definitions(
         assets=[

@@ -42,6 +42,6 @@ def asset_jobs(external_checks: list[dg.AssetChecksDefinition]) -> list[AssetJob
         dg.define_asset_job(
             EXTERNAL_CONTRACTS,
             selection=dg.AssetSelection.checks(*external_checks),
-            description="Audits the newest rows of tables and topics that long-running processes write.",
+            description="Audits the newest rows that long-running processes wrote, and warns of far copies.",
         ),
     ]

@@ -10,7 +10,7 @@ whichever dates are computed with it.
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -20,6 +20,8 @@ from spark_jobs.transforms.days import around
 
 # Copies of an event are searched this many days before and after its date.
 COPY_DAYS = 7
+# Copies farther apart stay both; they are counted (`far_copies`) up to this many days apart.
+FAR_COPY_DAYS = 35
 # Columns of bronze that say how a row came, not what it says.
 ARRIVAL = ("schema_id", "latest_partition", "latest_offset", "batch_id", "appended_hour", "loaded_at")
 COORDINATES = ("source_topic", "source_partition", "source_offset", "appended_at")
@@ -73,6 +75,29 @@ def copied_dates(bronze: DataFrame, dates: Sequence[date]) -> DataFrame:
     others = rows.where(F.col("date").isin(source_dates(dates)) & ~asked).join(keys, [*_IDENTITY])
     near = F.abs(F.date_diff("date", "asked_date")) <= COPY_DAYS
     return others.where(near).select("date").distinct()
+
+
+def far_dates(dates: Sequence[date]) -> list[date]:
+    """The dates of silver.events that `far_copies` compares with arrivals of `dates`."""
+    far = timedelta(days=COPY_DAYS + 1)
+    spans = [(d - timedelta(days=FAR_COPY_DAYS), d - far) for d in dates]
+    spans += [(d + far, d + timedelta(days=FAR_COPY_DAYS)) for d in dates]
+    return sorted(
+        {first + timedelta(days=n) for first, last in spans for n in range((last - first).days + 1)}
+    )
+
+
+def far_copies(arrived: DataFrame, standing: DataFrame) -> DataFrame:
+    """Columns `brand`, `event_id`, `date`, `other_date`: events that arrived for one date and stand on a far one.
+
+    Args:
+        arrived: rows of bronze.user_events.
+        standing: rows of silver.events of `far_dates` of the arrived dates.
+    """
+    asked = _dated(arrived).select(*_IDENTITY, "date").distinct()
+    others = standing.select(*_IDENTITY, F.col("date").alias("other_date"))
+    days_apart = F.abs(F.date_diff("date", "other_date"))
+    return asked.join(others, [*_IDENTITY]).where(days_apart.between(COPY_DAYS + 1, FAR_COPY_DAYS))
 
 
 def _dated(bronze: DataFrame) -> DataFrame:

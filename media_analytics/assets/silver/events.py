@@ -1,10 +1,11 @@
 """silver.events: one row per event.
 
-Belongs here: its inputs and its transform. Does not belong here: how copies are chosen
-(`spark_jobs.transforms.events`).
+Belongs here: its inputs, its transform, the warning of copies that stand too far apart to be found. Does not belong
+here: how copies are chosen (`spark_jobs.transforms.events`).
 """
 
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 import dagster as dg
 from pyspark.sql import DataFrame
@@ -13,10 +14,14 @@ from pyspark.sql import functions as F
 from media_analytics.assets.ops.touched_dates import BRONZE, EVENT_DATES, record_session_dates, stored_version
 from media_analytics.contracts.registry import table
 from media_analytics.factory import Inputs, TableAsset, asset_key
-from media_analytics.resources.lake import Staged
+from media_analytics.partitions import hour_of
+from media_analytics.resources.lake import Lake, Staged
 from spark_jobs.transforms import events as transform
 
 CONTRACT = table("silver.events")
+# The check of far copies runs every hour; two hours leave no arrival out.
+ARRIVED_HOURS = 2
+EXAMPLES = 10
 
 
 def silver_events(inputs: Inputs) -> DataFrame:
@@ -55,3 +60,42 @@ TABLE = TableAsset(
     extend=displaced_dates,
     after_publish=record_session_dates,
 )
+
+
+def far_copies_check() -> dg.AssetChecksDefinition:
+    """`far_copies`: what arrived lately is compared with the dates up to 35 days away, so its cost has a bound."""
+
+    @dg.asset_check(
+        asset=asset_key(CONTRACT),
+        name="far_copies",
+        description=(
+            f"No event that arrived within {ARRIVED_HOURS} h stands a second time on a date "
+            f"{transform.COPY_DAYS + 1} to {transform.FAR_COPY_DAYS} days away. Such copies count twice."
+        ),
+        required_resource_keys={"lake", "clock"},
+    )
+    def _far_copies(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        found, examples = far_copies(context.resources.lake, context.resources.clock.now())
+        return dg.AssetCheckResult(
+            passed=found == 0,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"events": found, "examples": examples},
+        )
+
+    return _far_copies
+
+
+def far_copies(lake: Lake, now: datetime) -> tuple[int, list[dict[str, Any]]]:
+    """How many events of the last arrival hours have a far copy, and some of them."""
+    hours = [hour_of(now - timedelta(hours=n)) for n in range(ARRIVED_HOURS, -1, -1)]
+    arrived = lake.read(BRONZE, partitions=hours)
+    dates = [
+        row["date"] for row in arrived.select(F.to_date("occurred_at").alias("date")).distinct().collect()
+    ]
+    if not dates:
+        return 0, []
+    near = [d.isoformat() for d in transform.far_dates(dates)]
+    found = transform.far_copies(arrived, lake.read(CONTRACT, partitions=near))
+    count = found.select("brand", "event_id").distinct().count()
+    rows = found.orderBy("brand", "event_id", "date").limit(EXAMPLES).collect() if count else []
+    return count, [{k: str(v) for k, v in row.asDict().items()} for row in rows]

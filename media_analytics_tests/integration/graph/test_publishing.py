@@ -117,6 +117,17 @@ def test_a_copy_that_arrives_under_another_date_moves_the_row(world: World) -> N
     assert world.published("silver.events") == {"2026-03-10", "2026-03-11"}
 
 
+def test_copies_eight_days_apart_both_stand_and_are_warned_of(world: World) -> None:
+    world.arrive([bronze_event(1, at("02 12:00")), bronze_event(1, at("10 12:00"), source_offset=2)])
+    world.run(date(2026, 3, 2), D10, only="silver.events")
+    assert world.lake.row_counts(EVENTS) == {"2026-03-02": 1, "2026-03-10": 1}
+    world.now = at("10 13:00")
+    found, examples = events.far_copies(world.lake, world.now)
+    assert found == 1
+    assert [(e["date"], e["other_date"]) for e in examples] == [("2026-03-10", "2026-03-02")]
+    assert events.far_copies(world.lake, at("10 18:00")) == (0, []), "what arrived earlier was judged earlier"
+
+
 @pytest.fixture(scope="module")
 def published(spark: Embedded, empty_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Two good dates in every table. Tests that share it leave it as it is."""

@@ -95,6 +95,23 @@ def test_dates_of_copies_are_named(spark_session: SparkSession) -> None:
     assert [row["date"] for row in found] == [date(2026, 3, 13)]
 
 
+def test_copies_too_far_apart_to_be_found_are_counted_up_to_35_days(spark_session: SparkSession) -> None:
+    """Both stand in silver.events; 7 days apart is a copy and 36 is out of the search."""
+    first = at("10 12:00")
+    arrived = [bronze_event(n, first) for n in range(5)]
+    apart = {0: 7, 1: 8, 2: -35, 3: 36}
+    standing = [bronze_event(n, first + timedelta(days=days)) for n, days in apart.items()]
+    frame = bronze_frame(spark_session, standing)
+    silver = transform.events(frame, days_of(standing))
+    found = transform.far_copies(bronze_frame(spark_session, arrived), silver).collect()
+    assert {(r["event_id"], r["date"], r["other_date"]) for r in found} == {
+        (event_id(n), DAY, DAY + timedelta(days=apart[n])) for n in (1, 2)
+    }
+    searched = set(transform.far_dates([DAY]))
+    assert {r["other_date"] for r in found} <= searched
+    assert len(searched) == 2 * (transform.FAR_COPY_DAYS - transform.COPY_DAYS)
+
+
 def test_smallest_received_at_wins_then_smallest_hash(spark_session: SparkSession) -> None:
     first = bronze_event(1, at("10 12:00"), title="late")
     second = bronze_event(1, at("10 12:00"), title="early", source_offset=2)
