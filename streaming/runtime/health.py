@@ -1,29 +1,39 @@
-"""The health file of a process without a port.
+"""The health file of a process without a port, and the end of a process that hangs.
 
-Belongs here: writing the file while the process makes progress. Does not belong here: who reads it (the local stack,
-monitor sensors). A loop that no longer reports lets its file grow old, so a hung process is not taken for a live one.
+Belongs here: writing the file while the process makes progress; ending the process when it makes none, for its
+supervisor to start it again. Does not belong here: who reads the file (the local stack, monitor sensors).
 """
 
+import faulthandler
 import json
+import logging
 import os
+import sys
 import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, NoReturn, Self
 
 State = Literal["starting", "ready", "waiting"]
 INTERVAL_SECONDS = 2.0
 # Longer than any single step: an insert may wait this long for the store.
 STALLED_SECONDS = 180.0
+STALLED_EXIT_CODE = 70
+_LOG = logging.getLogger(__name__)
 
 
 class Health:
-    """Writes `{"pid","at","state","detail", ...}` every two seconds while `report` is called often enough."""
+    """Writes `{"pid","at","state","detail", ...}` every two seconds while `report` is called often enough.
 
-    def __init__(self, path: Path) -> None:
+    A loop that does not report for `stalled_seconds` hangs in a client. What it did is safe, as after a kill: the
+    process ends with exit code 70, the stack of every thread in its log.
+    """
+
+    def __init__(self, path: Path, stalled_seconds: float = STALLED_SECONDS) -> None:
         self._path = path
+        self._stalled_seconds = stalled_seconds
         self._facts: dict[str, Any] = {"state": "starting", "detail": ""}
         self._reported = time.monotonic()
         self._stop = threading.Event()
@@ -51,9 +61,15 @@ class Health:
             self._write()
 
     def _run(self) -> None:
-        while not self._stop.wait(INTERVAL_SECONDS):
-            if time.monotonic() - self._reported < STALLED_SECONDS:
-                self._write()
+        while not self._stop.wait(min(INTERVAL_SECONDS, self._stalled_seconds)):
+            if time.monotonic() - self._reported >= self._stalled_seconds:
+                self._end()
+            self._write()
+
+    def _end(self) -> NoReturn:
+        _LOG.critical("no progress for %.0f s; this process ends to be started again", self._stalled_seconds)
+        faulthandler.dump_traceback(file=sys.stderr, all_threads=True)
+        os._exit(STALLED_EXIT_CODE)
 
     def _write(self) -> None:
         facts = {"pid": os.getpid(), "at": datetime.now(UTC).isoformat(), **self._facts}

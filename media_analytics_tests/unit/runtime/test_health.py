@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,16 +42,37 @@ def test_facts_stay_until_replaced(tmp_path: Path) -> None:
         assert facts(path)["detail"] == "ClickHouse is away"
 
 
-def test_the_file_grows_old_when_the_loop_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_moves_while_the_loop_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "INTERVAL_SECONDS", 0.01)
     path = tmp_path / "sink.health.json"
     with Health(path) as made:
         made.report("ready")
         first = facts(path)["at"]
         wait_until(lambda: facts(path)["at"] != first, 5)
-        monkeypatch.setattr(health, "STALLED_SECONDS", 0.0)
-        # From here on nothing is written: two readings with many intervals between them are the same.
-        made._stop.wait(0.05)
-        old = facts(path)["at"]
-        made._stop.wait(0.2)
-        assert facts(path)["at"] == old
+
+
+HANGING = """
+import pathlib, sys, threading
+from streaming.runtime.health import Health
+with Health(pathlib.Path(sys.argv[1]), stalled_seconds=0.3) as health:
+    for _ in range(5):
+        health.report("ready")
+        threading.Event().wait(0.1)
+    print("reported", flush=True)
+    threading.Event().wait()
+"""
+
+
+def test_a_loop_that_hangs_ends_its_process_and_shows_where(tmp_path: Path) -> None:
+    """Would catch a client call that never returns: the process would stand for ever, seen by nobody."""
+    ended = subprocess.run(
+        [sys.executable, "-c", HANGING, str(tmp_path / "sink.health.json")],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == health.STALLED_EXIT_CODE
+    assert ended.stdout == "reported\n", "a loop that reports goes on"
+    assert "no progress for 0 s" in ended.stderr
+    assert "threading.py" in ended.stderr
