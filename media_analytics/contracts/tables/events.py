@@ -60,10 +60,10 @@ class SilverEvent(UserLatest):
     loaded_at: Instant = column("When the row was written.", provenance=True)
 
     class Config:
-        """One row per event."""
+        """One row per event; copies more than 7 days apart cannot be told and stand on both dates."""
 
         strict = True
-        unique = ("brand", "event_id")
+        unique = ("date", "brand", "event_id")
 
 
 _STREAM_FRESHNESS = Freshness(warn=timedelta(minutes=15), fail=timedelta(minutes=30))

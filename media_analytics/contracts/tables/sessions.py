@@ -78,10 +78,10 @@ class Session(DataFrameModel):
     bounces_are_viewing = implies("is_bounce", "is_viewing")
 
     class Config:
-        """One row per session."""
+        """One row per session; two far copies of one event may begin one on each of their dates."""
 
         strict = True
-        unique = ("session_id",)
+        unique = ("date", "session_id")
 
 
 SILVER_SESSIONS = TableContract(

@@ -44,5 +44,6 @@ def test_bare_chdb_fails_the_same_way(entry: dict[str, Any]) -> None:
 )
 def test_the_clients_own_tests_pass(own_gateway: GatewayProcess, tmp_path: Path) -> None:
     result = conformance.run(Path(os.environ[conformance.CHECKOUT_VARIABLE]), own_gateway, tmp_path / "run")
+    print(f"{result.passed} passed, failed: {', '.join(result.failed) or 'none'}")
     assert result.passed > 500, result.output[-3000:]
     assert result.ratio >= 0.95, result.failed
