@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from media_analytics.automation.jobs import COMPLETENESS, EXTERNAL_CONTRACTS, READER_TABLES
 from media_analytics.automation.proofs import ONLY_NEW
-from media_analytics.contracts.registry import table, topic
+from media_analytics.checks.completeness_stores import CHECKED
+from media_analytics.contracts.registry import table
 from media_analytics.partitions import PARTITIONS_PER_RUN, Partitions, contiguous
 from media_analytics.resources.dagster_api import ENDED, PARTITION, RANGE_END, RANGE_START, DagsterApi, Run
 from media_analytics.resources.delta_log import LARGEST_TAIL, DeltaLog
@@ -23,7 +24,7 @@ from media_analytics.settings import Settings
 EVENT_DATES = table("ops.user_events_dates")
 SESSION_DATES = table("ops.session_dates")
 COMPLETE = table("ops.completeness")
-RAW = topic("user.raw")
+_CHECKED_NAMES = tuple(topic.name for topic in CHECKED)
 RUN_TIMEOUT_SECONDS = 1800.0
 # Dates this close are one run: computing an empty day is cheaper than launching a run.
 LARGEST_GAP_DAYS = 14
@@ -92,7 +93,7 @@ def close_and_check(
     kafka = KafkaLog(settings)
     judged_any = False
     began = time.monotonic()
-    while kafka.end_offsets(RAW.name) != judged_offsets(settings, kafka):
+    while any(kafka.end_offsets(t.name) != judged_offsets(settings, kafka, t.name) for t in CHECKED):
         if judged_any:
             progress("a store has not committed the last minute yet")
             time.sleep(RETRY_SECONDS)
@@ -133,14 +134,14 @@ def ranges(settings: Settings, dates: Sequence[date]) -> list[tuple[date, date]]
     return found
 
 
-def judged_offsets(settings: Settings, kafka: KafkaLog) -> dict[int, int]:
-    """Per partition of the raw topic, the offset after the newest judged one; what is deleted counts as judged."""
-    topic_id = kafka.topic(RAW.name).topic_id
+def judged_offsets(settings: Settings, kafka: KafkaLog, topic: str) -> dict[int, int]:
+    """Per partition of a first topic, the offset after the newest judged one; what is deleted counts as judged."""
+    topic_id = kafka.topic(topic).topic_id
     today = datetime.now(UTC).date()
     days = [(today - timedelta(days=n)).isoformat() for n in range(9)]
     rows = DeltaLog(settings).rows(COMPLETE, ["topic", "topic_id", "partition", "last_offset"], days)
-    newest = rows.filter((pc.field("topic") == RAW.name) & (pc.field("topic_id") == topic_id))
-    first = kafka.first_offsets(RAW.name)
+    newest = rows.filter((pc.field("topic") == topic) & (pc.field("topic_id") == topic_id))
+    first = kafka.first_offsets(topic)
     for partition, offset in zip(
         newest["partition"].to_pylist(), newest["last_offset"].to_pylist(), strict=True
     ):
@@ -155,9 +156,9 @@ def _recorded_versions(settings: Settings) -> dict[date, int]:
 
 
 def _wait_until_settled(kafka: KafkaLog, outcome: Outcome, progress: Progress) -> None:
-    """Return when the minute of the newest record ended 60 s ago."""
+    """Return when the minute of the newest record of any topic ended 60 s ago."""
     began = time.monotonic()
-    while (newest := kafka.newest_append(RAW.name)) is not None:
+    while (newest := max(filter(None, map(kafka.newest_append, _CHECKED_NAMES)), default=None)) is not None:
         left = (_settles_at(newest) - datetime.now(UTC)).total_seconds()
         if left <= 0:
             break

@@ -16,7 +16,7 @@ import dagster as dg
 from media_analytics.automation.debounce import Debounce, load, sums
 from media_analytics.checks import health
 from media_analytics.contracts.model import Contract, TableContract
-from media_analytics.contracts.registry import table, topic
+from media_analytics.contracts.registry import TABLES, TOPICS, table, topic
 from media_analytics.factory import asset_key
 from media_analytics.partitions import hour_key, hour_of
 from media_analytics.resources.clock import Clock
@@ -27,7 +27,7 @@ from media_analytics.settings import Settings
 EVENT_DATES = table("ops.user_events_dates")
 SESSION_DATES = table("ops.session_dates")
 BRONZE = table("bronze.user_events")
-REALTIME = table("realtime.user_events")
+REALTIME = tuple(contract for contract in TABLES.values() if contract.writer == "sink")
 # Tables that runs or the stream append to beside their own work.
 SIDE_TABLES = (
     SESSION_DATES,
@@ -36,8 +36,13 @@ SIDE_TABLES = (
     table("ops.maintenance_results"),
 )
 # Nothing happening here is good news: said once a day, so that silence of the monitor itself is seen.
-QUIET = (topic("dead_letters"), *SIDE_TABLES[1:])
-TOPICS = (topic("user.raw"), topic("user.latest"), topic("dead_letters"))
+QUIET_TABLES = SIDE_TABLES[1:]
+QUIET_STREAMS: tuple[Contract, ...] = (
+    topic("dead_letters"),
+    topic("security.events"),
+    topic("compliance.events"),
+    table("realtime.security_events"),
+)
 REPEAT_CHECKS = timedelta(minutes=5)
 DAILY = timedelta(days=1)
 Event: TypeAlias = dg.AssetMaterialization | dg.AssetCheckEvaluation
@@ -101,7 +106,7 @@ def stream_events(resources: Any, memory: Debounce, now: datetime) -> Iterable[E
         )
     for contract in SIDE_TABLES:
         yield from _side_table(resources, contract, memory, now)
-    yield from _daily_signs(memory, now, [c for c in QUIET if isinstance(c, TableContract)])
+    yield from _daily_signs(memory, now, QUIET_TABLES)
     alive = health.liveness(settings, "stream", now)
     yield from _verdicts(
         memory, BRONZE, {health.LIVENESS: alive, health.LAG: health.reported_lag(alive)}, now
@@ -111,23 +116,23 @@ def stream_events(resources: Any, memory: Debounce, now: datetime) -> Iterable[E
 def sink_events(resources: Any, memory: Debounce, now: datetime) -> Iterable[Event]:
     """Growth of the topics, inserts of the sink, health."""
     kafka: KafkaLog = resources.kafka
-    ends = {contract.name: kafka.end_offsets(contract.name) for contract in TOPICS}
-    for contract in TOPICS:
+    ends = {contract.name: kafka.end_offsets(contract.name) for contract in TOPICS.values()}
+    for contract in TOPICS.values():
         total = sum(ends[contract.name].values())
         if _grew(memory, contract, total, now):
             facts = {f"end_offset_{p}": offset for p, offset in sorted(ends[contract.name].items())}
             yield dg.AssetMaterialization(asset_key(contract), metadata=facts)
-    yield from _daily_signs(memory, now, [c for c in QUIET if not isinstance(c, TableContract)])
-    committed = kafka.committed(health.SINK_GROUP, health.SINK_TOPIC)
-    done = sum(committed.values())
-    if _grew(memory, REALTIME, done, now):
-        facts = {f"end_offset_{p}": offset for p, offset in sorted(committed.items())}
-        yield _materialized(REALTIME, now.date().isoformat(), facts)
-    verdicts = {
-        health.LIVENESS: health.liveness(resources.settings, "sink", now),
-        health.LAG: health.sink_lag(committed, ends[health.SINK_TOPIC]),
-    }
-    yield from _verdicts(memory, REALTIME, verdicts, now)
+    yield from _daily_signs(memory, now, QUIET_STREAMS)
+    committed = kafka.committed(health.SINK_GROUP)
+    alive = health.liveness(resources.settings, "sink", now)
+    for stored in REALTIME:
+        source = str(stored.source)
+        done = committed.get(source, {})
+        if _grew(memory, stored, sum(done.values()), now):
+            facts = {f"end_offset_{p}": offset for p, offset in sorted(done.items())}
+            yield _materialized(stored, now.date().isoformat(), facts)
+        verdicts = {health.LIVENESS: alive, health.LAG: health.sink_lag(done, ends[source])}
+        yield from _verdicts(memory, stored, verdicts, now)
 
 
 def _tail(resources: Any, contract: TableContract, memory: Debounce) -> Tail:

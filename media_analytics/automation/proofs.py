@@ -11,6 +11,7 @@ from itertools import islice
 import dagster as dg
 
 from media_analytics.automation.jobs import COMPLETENESS, OFFSET_BOUNDS, AssetJob
+from media_analytics.checks.completeness_stores import CHECKED
 from media_analytics.contracts.registry import table, topic
 from media_analytics.factory import asset_key
 from media_analytics.partitions import hour_key, hour_of
@@ -51,7 +52,8 @@ def proofs_sensor(jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
         kafka: KafkaLog = context.resources.kafka
         now = clock.now()
         requests: list[dg.RunRequest] = []
-        due, why = completeness_is_due(context.instance, kafka.end_offsets(RAW.name), now)
+        ends = {topic.name: kafka.end_offsets(topic.name) for topic in CHECKED}
+        due, why = completeness_is_due(context.instance, ends, now)
         if due and not _is_running(context.instance, COMPLETENESS):
             requests.append(
                 dg.RunRequest(
@@ -78,21 +80,24 @@ def proofs_sensor(jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
 
 
 def completeness_is_due(
-    instance: dg.DagsterInstance, ends: Mapping[int, int], now: datetime
+    instance: dg.DagsterInstance, ends: Mapping[str, Mapping[int, int]], now: datetime
 ) -> tuple[bool, str]:
-    """Whether records wait to be judged and the last judgement is old enough; and why (not)."""
+    """Whether records wait to be judged and the last judgement is old enough; and why (not). `ends` are by topic."""
     key = asset_key(table("ops.completeness"))
     newest = instance.fetch_materializations(key, limit=1).records
     if not newest:
-        return bool(sum(ends.values())), "no records yet"
+        return any(sum(partitions.values()) for partitions in ends.values()), "no records yet"
     event = newest[0]
     age = now - datetime.fromtimestamp(event.timestamp, UTC)
     if age < COMPLETENESS_EVERY:
         return False, f"judged {age.total_seconds():.0f} s ago"
     metadata = event.asset_materialization.metadata if event.asset_materialization else {}
     checked = json.loads(str(metadata["checked_offsets"].value)) if "checked_offsets" in metadata else {}
-    judged = {int(partition): offset for partition, offset in checked.get(RAW.name, {}).items()}
-    return dict(ends) != judged, "every record is judged"
+    for name, partitions in ends.items():
+        judged = {int(partition): offset for partition, offset in checked.get(name, {}).items()}
+        if any(end != judged.get(partition, 0) for partition, end in partitions.items()):
+            return True, f"records of {name} wait"
+    return False, "every record is judged"
 
 
 def closed_hours(after: str | None, now: datetime) -> Iterator[datetime]:

@@ -4,21 +4,23 @@ Belongs here: the questions, bounded by time and offsets. Does not belong here: 
 (`completeness.py`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pyspark.sql import functions as F
 
-from media_analytics.checks.completeness import MINUTE, Letters, Place, Span, StoreView, minute_of
-from media_analytics.contracts.registry import table
+from media_analytics.checks.completeness import MINUTE, Letters, Place, Span, Store, StoreView, minute_of
+from media_analytics.contracts.model import TableContract
+from media_analytics.contracts.registry import TOPICS, stored_in
 from media_analytics.partitions import hour_of
 from media_analytics.resources.clickhouse import ClickHouse
 from media_analytics.resources.kafka import KafkaLog
 from media_analytics.resources.lake import Lake
 
-REALTIME = table("realtime.user_events")
-BRONZE = table("bronze.user_events")
+# Topics whose every offset must be found again in the stores their contract names.
+CHECKED = tuple(topic for topic in TOPICS.values() if topic.stores)
+LAYERS: Mapping[Store, str] = {"realtime": "realtime", "lake": "bronze"}
 _HOUR = timedelta(hours=1)
 
 
@@ -31,9 +33,14 @@ class Window:
     now: datetime
 
 
+def holding(topic: str, store: Store) -> TableContract:
+    """The table of a store that holds a first topic."""
+    return stored_in(topic, LAYERS[store])
+
+
 def realtime_view(clickhouse: ClickHouse, topic: str, window: Window) -> StoreView:
-    """Rows of realtime.user_events by minute and partition: 30-45 ms a minute on 10 million rows."""
-    name = f"{REALTIME.layer}.{REALTIME.name}"
+    """Rows of the topic's realtime table by minute and partition: 30-45 ms a minute on 10 million rows."""
+    name = holding(topic, "realtime").full_name
     counted = clickhouse.rows(
         "SELECT toUnixTimestamp(toStartOfMinute(appended_at)) AS minute, source_partition, count() AS rows, "
         f"uniqExact(source_offset) AS places, max(source_offset) AS reached FROM {name} "
@@ -50,7 +57,7 @@ def realtime_view(clickhouse: ClickHouse, topic: str, window: Window) -> StoreVi
 def realtime_offsets(clickhouse: ClickHouse, topic: str, span: Span) -> list[int]:
     """Offsets of a minute that ClickHouse holds."""
     found = clickhouse.rows(
-        f"SELECT DISTINCT source_offset FROM {REALTIME.layer}.{REALTIME.name} "
+        f"SELECT DISTINCT source_offset FROM {holding(topic, 'realtime').full_name} "
         "WHERE source_topic = {topic:String} AND source_partition = {partition:Int32} "
         "AND appended_at >= fromUnixTimestamp({start:Int64}) AND appended_at < fromUnixTimestamp({end:Int64})",
         {
@@ -65,8 +72,8 @@ def realtime_offsets(clickhouse: ClickHouse, topic: str, span: Span) -> list[int
 
 
 def lake_view(lake: Lake, topic: str, window: Window) -> StoreView:
-    """Rows of bronze.user_events by minute and partition, from the arrival hours of the window on."""
-    rows = lake.read(BRONZE, partitions=_hours(window.start, window.now)).where(
+    """Rows of the topic's bronze table by minute and partition, from the arrival hours of the window on."""
+    rows = lake.read(holding(topic, "lake"), partitions=_hours(window.start, window.now)).where(
         (F.col("source_topic") == topic) & (F.col("appended_at") >= F.lit(window.start))
     )
     counted = (
@@ -92,7 +99,7 @@ def lake_view(lake: Lake, topic: str, window: Window) -> StoreView:
 
 def lake_offsets(lake: Lake, topic: str, span: Span) -> list[int]:
     """Offsets of a minute that bronze holds."""
-    rows = lake.read(BRONZE, partitions=[hour_of(span.minute)]).where(
+    rows = lake.read(holding(topic, "lake"), partitions=[hour_of(span.minute)]).where(
         (F.col("source_topic") == topic)
         & (F.col("source_partition") == span.partition)
         & (F.col("appended_at") >= F.lit(span.minute))

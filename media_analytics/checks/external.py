@@ -5,7 +5,7 @@ liveness and lag (`health.py`), tables that runs publish (`audit.py`).
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,7 +37,10 @@ EXTERNAL = tuple(
     or contract.full_name in ("ops.session_dates", "ops.restatements", "ops.maintenance_requests")
     or (contract.layer == "ops" and contract.model is table("ops.user_events_dates").model)
 )
-STREAMED = {"bronze.user_events": "stream", "realtime.user_events": "sink"}
+STREAMED: Mapping[str, Sequence[TableContract]] = {
+    "stream": (table("bronze.user_events"),),
+    "sink": tuple(contract for contract in TABLES.values() if contract.writer == "sink"),
+}
 
 
 def external_checks() -> list[dg.AssetChecksDefinition]:
@@ -56,40 +59,41 @@ def external_checks() -> list[dg.AssetChecksDefinition]:
             if asset_key(contract) in wanted:
                 yield _check(contract, context)
 
-    return [_contracts, *(_health_check(name, service) for name, service in STREAMED.items())]
+    return [_contracts, *(_health_check(*of) for of in STREAMED.items())]
 
 
-def _health_check(full_name: str, service: str) -> dg.AssetChecksDefinition:
+def _health_check(service: str, tables: Sequence[TableContract]) -> dg.AssetChecksDefinition:
     """`liveness` and `lag` of one process; the monitor sensors report them all the time, a person may ask at once."""
-    key = asset_key(table(full_name))
 
     @dg.multi_asset_check(
         name=f"{service}_health",
         specs=[
-            dg.AssetCheckSpec(
-                health.LIVENESS, asset=key, description=f"The process {service} said it is ready."
-            ),
-            dg.AssetCheckSpec(
-                health.LAG, asset=key, description=f"{service} is close to the end of user.latest."
-            ),
+            dg.AssetCheckSpec(name, asset=asset_key(contract), description=description)
+            for contract in tables
+            for name, description in (
+                (health.LIVENESS, f"The process {service} said it is ready."),
+                (health.LAG, f"{service} is close to the end of {contract.source}."),
+            )
         ],
         required_resource_keys={"settings", "clock", "kafka"},
     )
     def _health(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         alive = health.liveness(context.resources.settings, service, context.resources.clock.now())
         kafka: KafkaLog = context.resources.kafka
-        behind = health.reported_lag(alive)
-        if service == "sink":
-            committed = kafka.committed(health.SINK_GROUP, health.SINK_TOPIC)
-            behind = health.sink_lag(committed, kafka.end_offsets(health.SINK_TOPIC))
-        for name, verdict in ((health.LIVENESS, alive), (health.LAG, behind)):
-            yield dg.AssetCheckResult(
-                asset_key=key,
-                check_name=name,
-                passed=verdict.passed,
-                description=verdict.why,
-                metadata=verdict.facts,
-            )
+        committed = kafka.committed(health.SINK_GROUP) if service == "sink" else {}
+        for contract in tables:
+            behind = health.reported_lag(alive)
+            if service == "sink":
+                source = str(contract.source)
+                behind = health.sink_lag(committed.get(source, {}), kafka.end_offsets(source))
+            for name, verdict in ((health.LIVENESS, alive), (health.LAG, behind)):
+                yield dg.AssetCheckResult(
+                    asset_key=asset_key(contract),
+                    check_name=name,
+                    passed=verdict.passed,
+                    description=verdict.why,
+                    metadata=verdict.facts,
+                )
 
     return _health
 

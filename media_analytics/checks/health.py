@@ -16,7 +16,6 @@ LIVENESS = "liveness"
 LAG = "lag"
 # Who reads what: the sink keeps its position in Kafka, the stream in its table.
 SINK_GROUP = "clickhouse-sink"
-SINK_TOPIC = "user.latest"
 # A process touches its file every 5 s.
 SILENT_AFTER = timedelta(seconds=15)
 # About 10 s of the newsroom's peak load.
@@ -49,7 +48,7 @@ def liveness(settings: Settings, service: str, now: datetime) -> Verdict:
 
 
 def sink_lag(committed: Mapping[int, int], ends: Mapping[int, int]) -> Verdict:
-    """How far the ClickHouse sink's committed offsets are from the end of its topic."""
+    """How far the ClickHouse sink's committed offsets are from the end of one of its topics."""
     return lag(sum(max(0, end - committed.get(partition, 0)) for partition, end in ends.items()))
 
 

@@ -133,6 +133,8 @@ class TableContract:
     purposes: tuple[str, ...] = ()
     # ClickHouse only: days a row is kept.
     retention: timedelta | None = None
+    # Layers bronze and realtime: the topic whose messages are the rows.
+    source: str | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -187,6 +189,8 @@ class TopicContract:
     # The stores in which every offset must be found again.
     stores: tuple[CheckedStore, ...] = ()
     purposes: tuple[str, ...] = ()
+    # The topic it is made from; None for the first topic that holds an event.
+    made_from: str | None = None
     # Fields that are null when the event's consent lacks `analytics`.
     removed_without_analytics: tuple[str, ...] = ()
 

@@ -37,6 +37,20 @@ def table(full_name: str) -> TableContract:
         raise ContractError(f"no table {full_name!r}; there are {', '.join(TABLES)}") from None
 
 
+def stored_in(topic_name: str, layer: str) -> TableContract:
+    """The table of a layer (`bronze`, `realtime`) that holds the coordinates of a first topic.
+
+    Raises:
+        ContractError: there is none.
+    """
+    for contract in TABLES.values():
+        if contract.layer == layer and contract.source is not None:
+            source = topic(contract.source)
+            if topic_name == (source.made_from or source.name):
+                return contract
+    raise ContractError(f"no table of {layer} holds the coordinates of {topic_name!r}")
+
+
 def topic(name: str) -> TopicContract:
     """The contract of a topic.
 

@@ -95,13 +95,17 @@ class KafkaLog:
             millis = max(future.result().timestamp for future in answers.values())
         return datetime.fromtimestamp(millis / 1000, UTC) if millis >= 0 else None
 
-    def committed(self, group: str, topic: str) -> dict[int, int]:
-        """Per partition, the offset a consumer group goes on from; partitions it never committed are absent."""
+    def committed(self, group: str) -> dict[str, dict[int, int]]:
+        """By topic and partition, the offset a consumer group goes on from; what it never committed is absent."""
         with self._explained(f"reading offsets of group {group}"):
             asked = [ConsumerGroupTopicPartitions(group)]
             answer = self._admin.list_consumer_group_offsets(asked, request_timeout=TIMEOUT_SECONDS)
             partitions = answer[group].result().topic_partitions
-        return {p.partition: p.offset for p in partitions if p.topic == topic and p.offset >= 0}
+        found: dict[str, dict[int, int]] = {}
+        for p in partitions:
+            if p.offset >= 0:
+                found.setdefault(p.topic, {})[p.partition] = p.offset
+        return found
 
     def records(self, topic: str, since: datetime) -> Iterator[dict[str, Any]]:
         """Decoded records of a small topic from `since` to its end as it is now."""

@@ -17,15 +17,17 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicCollec
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from media_analytics.contracts.clickhouse import create_table_sql
-from media_analytics.contracts.registry import table
+from media_analytics.contracts.registry import TABLES, TOPICS, table
 from media_analytics.settings import Settings
 from streaming.codecs.avro import Codec
 from streaming.codecs.framing import header, unframe
 from streaming.codecs.registry import RegistryClient
 
-PARTITIONS = {"user.raw": 6, "user.latest": 6, "dead_letters": 1}
+PARTITIONS = {contract.name: contract.partitions for contract in TOPICS.values()}
 # 2026-03-10 12:00 UTC in microseconds.
 NOON = 1_773_144_000_000_000
+# Begin of this day, UTC, in microseconds: realtime tables forget rows 35 days after they arrived.
+TODAY = int(time.time()) // 86_400 * 86_400 * 1_000_000
 
 
 @dataclass(frozen=True)
@@ -222,18 +224,24 @@ class Store:
         assert answer.is_success, answer.text
         return [json.loads(line) for line in answer.text.splitlines()]
 
-    def coordinates(self) -> list[tuple[int, int, str]]:
-        """Partition, offset and event id of every row of realtime.user_events, in order."""
+    def coordinates(self, name: str = "realtime.user_events") -> list[tuple[int, int, str]]:
+        """Partition, offset and event id of every row of a table, in order."""
         found = self.rows(
-            "SELECT source_partition AS p, source_offset AS o, event_id AS e FROM realtime.user_events ORDER BY p, o"
+            f"SELECT source_partition AS p, source_offset AS o, event_id AS e FROM {name} ORDER BY p, o"
         )
         return [(row["p"], int(row["o"]), row["e"]) for row in found]
 
 
-def create_table(settings: Settings) -> None:
-    """An empty realtime.user_events, as its contract says."""
-    contract = table("realtime.user_events")
+def create_tables(settings: Settings) -> None:
+    """Every realtime table, empty, as its contract says."""
+    for contract in TABLES.values():
+        if contract.store == "clickhouse":
+            create_table(settings, contract.full_name)
+
+
+def create_table(settings: Settings, name: str = "realtime.user_events") -> None:
+    """An empty table, as its contract says."""
     store = Store(settings)
     store.command("CREATE DATABASE IF NOT EXISTS realtime")
-    store.command("DROP TABLE IF EXISTS realtime.user_events SYNC")
-    store.command(create_table_sql(contract))
+    store.command(f"DROP TABLE IF EXISTS {name} SYNC")
+    store.command(create_table_sql(table(name)))

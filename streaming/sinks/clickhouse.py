@@ -1,4 +1,4 @@
-"""`python -m streaming.sinks.clickhouse`: `user.latest` into `realtime.user_events`.
+"""`python -m streaming.sinks.clickhouse`: enriched and first topics into `realtime`.
 
 Belongs here: assembly of the process. Does not belong here: what it does (`process.py`). Settings come from the
 environment, the log goes to stderr, SIGTERM stops it.

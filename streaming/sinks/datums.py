@@ -41,6 +41,7 @@ class Datums:
         self._registry = registry
         self._name = name
         self._walkers: dict[bytes, Walker] = {}
+        self._schemas: dict[bytes, Schema] = {}
 
     def check(self, value: bytes | None) -> None:
         """Return when the message is whole.
@@ -60,6 +61,10 @@ class Datums:
             raise BrokenDatumError(
                 "undecodable", f"{len(value)} bytes; the datum ends at byte {end}", _id(value)
             )
+
+    def schema(self, framing: bytes) -> Schema:
+        """The writer's schema of a framing that `check` has seen."""
+        return self._schemas[framing]
 
     @property
     def schema_count(self) -> int:
@@ -81,6 +86,7 @@ class Datums:
         except UnsupportedSchemaError as error:
             raise BrokenDatumError("undecodable", str(error), schema_id) from error
         self._walkers[value[:HEADER_BYTES]] = made
+        self._schemas[value[:HEADER_BYTES]] = schema
         return made
 
 

@@ -7,13 +7,14 @@ away. Does not belong here: offsets, tokens, what to do about a failure.
 import json
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
 from media_analytics.errors import ServiceError
 from media_analytics.settings import ClickHouse
 
+DataFormat = Literal["AvroConfluent", "Avro"]
 # Codes by which ClickHouse refuses values: parsing, ranges, types, constraints. Everything else is the store's state.
 BAD_DATA = frozenset((6, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 131, 321, 349, 376, 407, 469, 691, 1001))
 # Codes that say this user may not: no retry heals that.
@@ -38,7 +39,11 @@ class BadDataError(ServiceError):
 
 
 class Gateway:
-    """One table of a ClickHouse server. `timeout_seconds` bounds one insert; a slower one is sent again."""
+    """One table of a ClickHouse server.
+
+    `data_format` is what inserts are written in: `AvroConfluent`, framed values, or `Avro`, one file with its schema.
+    `timeout_seconds` bounds one insert; a slower one is sent again.
+    """
 
     def __init__(
         self,
@@ -46,9 +51,11 @@ class Gateway:
         table: str,
         registry_url: str,
         process: str,
+        data_format: DataFormat = "AvroConfluent",
         timeout_seconds: float = 120.0,
     ) -> None:
         self._table = table
+        self._format = data_format
         self._process = process
         self._registry_url = registry_url
         self._http = httpx.Client(
@@ -80,7 +87,7 @@ class Gateway:
         return not self._rows(" ".join(("SELECT 1 AS one FROM", self._table, *condition, "LIMIT 1")))
 
     def insert(self, values: Sequence[bytes], columns: Sequence[str], token: str) -> None:
-        """Insert framed Avro values. The same token again is dropped by the store.
+        """Insert Avro values, given as parts of the body. The same token again is dropped by the store.
 
         Raises:
             BadDataError: a value is refused.
@@ -88,7 +95,7 @@ class Gateway:
         """
         names = ", ".join(f"`{name}`" for name in columns)
         self._send(
-            f"INSERT INTO {self._table} ({names}) FORMAT AvroConfluent",
+            f"INSERT INTO {self._table} ({names}) FORMAT {self._format}",
             b"".join(values),
             {
                 **_INSERT_SETTINGS,
@@ -107,7 +114,7 @@ class Gateway:
         structure = ", ".join(f"`{name}` {kind}" for name, kind in columns.items())
         escaped = structure.replace("\\", "\\\\").replace("'", "\\'")
         self._send(
-            f"INSERT INTO FUNCTION null('{escaped}') FORMAT AvroConfluent",
+            f"INSERT INTO FUNCTION null('{escaped}') FORMAT {self._format}",
             b"".join(values),
             {**_INSERT_SETTINGS, "format_avro_schema_registry_url": self._registry_url},
         )

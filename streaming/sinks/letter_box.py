@@ -19,6 +19,7 @@ from streaming.codecs.registry import RegistryClient, UnknownSchemaError
 from streaming.dead_letters.letters import TOPIC, LetterWriter
 from streaming.runtime.clients import Errors
 from streaming.runtime.stop import StoppedError, StopSignal
+from streaming.sinks.routes import ROUTES
 
 STAGE: Final = "realtime"
 _FLUSH_SECONDS = 1.0
@@ -44,7 +45,7 @@ class LetterBox:
         self._stop = stop
         self._writer = LetterWriter(STAGE, settings.privacy.dead_letter_key)
         self._codec = Codec.from_file(TOPIC)
-        self._events = Codec.from_file("user.latest")
+        self._events = {route.topic: Codec.from_file(route.topic) for route in ROUTES}
         config: dict[str, Any] = {
             **settings.kafka.client_config(),
             "enable.idempotence": True,
@@ -90,7 +91,7 @@ class LetterBox:
         value = message.value() or b""
         _, milliseconds = message.timestamp()
         _LOG.warning("%s[%s] offset %s: dead letter, %s: %s", topic, partition, offset, reason, text)
-        event, schema_id = self._decoded(value)
+        event, schema_id = self._decoded(topic, value)
         letter = self._writer.letter(
             value,
             source=topic,
@@ -108,11 +109,11 @@ class LetterBox:
         letter["source_appended_at"] = event.get("appended_at", milliseconds * 1000)
         return letter
 
-    def _decoded(self, value: bytes) -> tuple[dict[str, Any], int | None]:
+    def _decoded(self, topic: str, value: bytes) -> tuple[dict[str, Any], int | None]:
         schema_id = None
         try:
             schema_id, data = unframe(value)
             writer = self._registry.schema_by_id(schema_id)
-            return self._events.decode_as(data, schema_id, writer), schema_id
+            return self._events[topic].decode_as(data, schema_id, writer), schema_id
         except (FramingError, DecodeError, UnknownSchemaError):
             return {}, schema_id

@@ -1,47 +1,45 @@
-"""The sink's loop: `user.latest` into `realtime.user_events`, exactly once.
+"""The sink's loop: its topics into their realtime tables, exactly once.
 
 Belongs here: the order of effects and the start. Does not belong here: how rows are stored (`storing.py`), what is
-remembered (`bounds.py`).
+remembered (`bounds.py`), the state of one topic (`lane.py`).
 
 Effects of a flush, in this order; a crash test stops the process between every two of them:
 
-1. read     messages of all partitions (no effect outside the process)
+1. read     messages of all topics and partitions (no effect outside the process)
 2. check    which are whole (none either)
-3. intent   commit, for all partitions in one request: offset = first, metadata = end of the range
+3. intent   commit, for all partitions of all topics in one request: offset = first, metadata = end of the range
 4. letters  dead letters of what is broken, acknowledged
 5. insert   the rest in one insert, token = the bounds
 6. settle   when idle: commit offset = end, metadata without end
 
-After a crash anywhere behind 3 the next start reads exactly `[first, end)` again and repeats 4 and 5 with the same
-token: the store drops what it has, also when the first insert was stalled and arrives later. Before 3 nothing has
-happened. The committed offset is thus never above what is stored. A letter can be sent twice, with the same id.
+4 and 5 happen for one topic after the other. After a crash anywhere behind 3 the next start reads exactly
+`[first, end)` of every topic again and repeats 4 and 5 with the same tokens: the store drops what it has, also when the
+first insert was stalled and arrives later. Before 3 nothing has happened. The committed offset is thus never above what
+is stored. A letter can be sent twice, with the same id.
+
+One consumer reads all topics: one process costs the broker one fetch session, however many topics are quiet.
 """
 
 import logging
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from media_analytics.errors import DataLossError, ServiceError
 from media_analytics.settings import Settings
 from streaming.codecs.registry import RegistryClient
 from streaming.runtime import clients, effects, positions
 from streaming.runtime.health import Health
 from streaming.runtime.stop import StopSignal
-from streaming.sinks.bounds import Bounds, intended, intent, settled
-from streaming.sinks.datums import Datums
-from streaming.sinks.gateway import Gateway
+from streaming.sinks.lane import Lane, Offsets
 from streaming.sinks.letter_box import LetterBox
-from streaming.sinks.reading import Batch, Reading, place
-from streaming.sinks.storing import Storing
+from streaming.sinks.reading import place
+from streaming.sinks.routes import ROUTES, Route
 
 NAME = "sink"
 GROUP = "clickhouse-sink"
-TOPIC = "user.latest"
-TABLE = "realtime.user_events"
 FLUSH_SECONDS = 0.25
 SETTLE_SECONDS = 1.0
 MOST_ROWS = 20_000
@@ -53,10 +51,15 @@ _T = TypeVar("_T")
 
 
 class ClickHouseSink:
-    """The sink of one topic. It owns all partitions: one insert, and so one token, spans them all."""
+    """The sink of all routes. It owns all partitions of their topics."""
 
     def __init__(
-        self, settings: Settings, health: Health, stop: StopSignal, hook: effects.Hook = effects.nothing
+        self,
+        settings: Settings,
+        health: Health,
+        stop: StopSignal,
+        hook: effects.Hook = effects.nothing,
+        routes: Sequence[Route] = ROUTES,
     ) -> None:
         self._settings = settings
         self._health = health
@@ -64,18 +67,16 @@ class ClickHouseSink:
         self._hook = hook
         self._errors = clients.Errors(GROUP, _LOG)
         self._registry = RegistryClient(settings.registry.url)
-        self._gateway = Gateway(settings.clickhouse, TABLE, settings.registry.url, GROUP)
         letters = LetterBox(settings, self._registry, self._errors, stop)
-        datums = Datums(self._registry, "UserLatest")
-        self._storing = Storing(self._gateway, datums, letters, health, stop, hook)
+        self._lanes = {
+            route.topic: Lane(route, GROUP, settings, self._registry, letters, health, stop, hook)
+            for route in routes
+        }
         self._consumer = clients.consumer(settings.kafka, GROUP, "0", self._errors)
-        self._topic = positions.Topic(TOPIC, "", 0)
-        self._reading = Reading(TOPIC, "", {})
         # What the group's offsets say now, so that an idle sink commits once.
-        self._committed: dict[int, tuple[int, str]] = {}
-        self._has_rows = False
-        self._given: list[int] | None = None
-        self._lag: dict[int, int] = {}
+        self._committed: Offsets = {}
+        self._given: list[tuple[str, int]] | None = None
+        self._is_assigned = False
 
     def run(self) -> None:
         """Store until asked to stop.
@@ -85,117 +86,117 @@ class ClickHouseSink:
             ServiceError: another sink took over, or Kafka or ClickHouse refuse this one.
         """
         try:
-            self._topic = self._until_kafka_answers(self._described)
+            self._until_kafka_answers(self._describe)
             self._consumer.subscribe(
-                [TOPIC], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+                [*self._lanes], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
             )
             self._loop()
         finally:
             self._consumer.close()
-            self._gateway.close()
+            for lane in self._lanes.values():
+                lane.close()
             self._registry.close()
 
     def _loop(self) -> None:
         flushed_at = time.monotonic()
         while not self._stop.is_set():
-            due = flushed_at + (FLUSH_SECONDS if self._reading.messages else SETTLE_SECONDS)
+            due = flushed_at + (FLUSH_SECONDS if self._has_read() else SETTLE_SECONDS)
             self._read(max(0.0, due - time.monotonic()))
             waited = time.monotonic() - flushed_at
-            if self._reading.messages and (waited >= FLUSH_SECONDS or self._is_full()):
+            if self._has_read() and (waited >= FLUSH_SECONDS or self._is_full()):
                 flushed_at = time.monotonic()
                 self._flush()
-            elif not self._reading.messages and waited >= SETTLE_SECONDS:
+            elif not self._has_read() and waited >= SETTLE_SECONDS:
                 flushed_at = time.monotonic()
                 self._settle()
             self._report()
-        if self._reading.messages:
+        if self._has_read():
             self._flush()
         self._settle()
 
     def _flush(self) -> None:
         """Effects 2 to 5 for everything that was read."""
         self._wait_for_disk()
-        batch = self._reading.batch()
+        batches = {
+            topic: lane.reading.batch() for topic, lane in self._lanes.items() if lane.reading.messages
+        }
         self._hook("read")
-        whole, broken = self._storing.check(batch.messages)
+        checked = {topic: self._lanes[topic].check(batch) for topic, batch in batches.items()}
         self._hook("check")
-        if not self._commit(intent(batch.bounds, self._reading.positions, self._has_rows)):
+        wanted: Offsets = {}
+        for topic, lane in self._lanes.items():
+            wanted |= lane.intent(batches[topic].bounds if topic in batches else None)
+        if not self._commit(wanted):
             return
         self._hook("intent")
-        rows = self._storing.store(whole, broken, batch.bounds.token)
-        self._has_rows = self._has_rows or rows > 0
-        self._reading.done(batch)
+        for topic, (whole, broken) in checked.items():
+            self._lanes[topic].store(batches[topic], whole, broken)
 
     def _settle(self) -> None:
         """Effect 6: everything before the positions is stored."""
-        if self._reading.stored:
-            self._reading.stored = dict(self._reading.positions)
-            self._commit(settled(self._topic.topic_id, self._reading.positions, self._has_rows))
-            self._hook("settle")
+        if not self._is_assigned:
+            return
+        wanted: Offsets = {}
+        for lane in self._lanes.values():
+            lane.reading.stored = dict(lane.reading.positions)
+            wanted |= lane.settled()
+        self._commit(wanted)
+        self._hook("settle")
 
     def _start(self) -> None:
         """Take the assignment from checked positions and replay the flush that was announced last."""
         given = self._given or []
-        if len(given) != self._topic.partitions:
-            raise ServiceError(
-                f"{GROUP} was given partitions {given} of {self._topic.partitions}: another sink runs in the group; "
-                f"one process stores all of {TOPIC}, stop the other one"
-            )
-        found = positions.start_positions(
-            self._consumer,
-            self._topic,
-            given,
-            group=GROUP,
-            is_empty=lambda p: self._storing.until_answered(lambda: self._gateway.is_empty(p)),
-            output=TABLE,
-        )
-        self._check_store(found)
-        starts = {p.partition: p.offset for p in found}
-        self._reading = Reading(TOPIC, self._topic.topic_id, starts)
-        self._consumer.assign([TopicPartition(TOPIC, p, offset) for p, offset in starts.items()])
+        starts = []
+        for topic, lane in self._lanes.items():
+            own = [partition for name, partition in given if name == topic]
+            for partition, offset in lane.start(self._consumer, own).items():
+                starts.append(TopicPartition(topic, partition, offset))
+        self._consumer.assign(starts)
         self._given = None
-        _LOG.info("%s: reading from %s", TOPIC, starts)
-        announced = intended(
-            TOPIC, self._topic.topic_id, {p.partition: (p.offset, p.metadata) for p in found}
-        )
-        if announced.ranges:
-            self._replay(announced)
+        self._is_assigned = True
+        if any(lane.announced.ranges for lane in self._lanes.values()):
+            self._replay()
 
-    def _check_store(self, found: list[positions.Position]) -> None:
-        self._has_rows = any(p.metadata.get("has_rows") for p in found)
-        if self._has_rows and self._storing.until_answered(self._gateway.is_empty):
-            raise DataLossError(
-                f"group {GROUP} has stored rows before, but {TABLE} is empty: it was dropped, or another server "
-                f"answers at {self._settings.clickhouse.url}. Nothing was changed. To fill it again from the log, run "
-                f"`python -m streaming.runtime.offsets {GROUP} {TOPIC} PARTITION 0` for each of the "
-                f"{self._topic.partitions} partitions and start the sink again"
-            )
-
-    def _replay(self, announced: Bounds) -> None:
-        """Store exactly the announced ranges again, under their token."""
-        _LOG.info("replaying %s", announced.token)
-        others = [p for p in self._reading.positions if p not in announced.ranges]
-        self._consumer.pause([TopicPartition(TOPIC, p) for p in others])
-        while waiting := [
-            p for p, (_, end) in announced.ranges.items() if self._reading.positions.get(p, end) < end
-        ]:
+    def _replay(self) -> None:
+        """Store exactly the announced ranges again, under their tokens."""
+        for lane in self._lanes.values():
+            if lane.announced.ranges:
+                _LOG.info("replaying %s", lane.announced.token)
+        self._pause(lambda lane, p: p not in lane.announced.ranges)
+        while self._is_waiting():
             self._read(0.2)
             self._report()
             if self._given is not None or self._stop.is_set():
                 # Announced still, so the next start does it.
-                self._reading = Reading(TOPIC, self._topic.topic_id, {})
+                self._forget()
                 return
-            done = [p for p in waiting if self._reading.positions.get(p, 0) >= announced.ranges[p][1]]
-            self._consumer.pause([TopicPartition(TOPIC, p) for p in done])
-        if not self._reading.positions:
+            self._pause(lambda lane, p: lane.reading.positions[p] >= lane.announced.ranges.get(p, (0, 0))[1])
+        if not self._is_assigned:
             return
-        batch = self._reading.part(announced)
-        _check_complete(batch)
-        whole, broken = self._storing.check(batch.messages)
-        rows = self._storing.store(whole, broken, announced.token)
-        self._has_rows = self._has_rows or rows > 0
-        self._reading.done(batch)
-        self._consumer.resume([TopicPartition(TOPIC, p) for p in self._reading.positions])
+        for lane in self._lanes.values():
+            if lane.announced.ranges:
+                batch = lane.announced_batch()
+                lane.store(batch, *lane.check(batch))
+        self._consumer.resume(
+            [TopicPartition(topic, p) for topic, lane in self._lanes.items() for p in lane.reading.positions]
+        )
+
+    def _is_waiting(self) -> bool:
+        """Whether announced messages are still to be read."""
+        return any(
+            lane.reading.positions.get(p, end) < end
+            for lane in self._lanes.values()
+            for p, (_, end) in lane.announced.ranges.items()
+        )
+
+    def _pause(self, is_done: Callable[[Lane, int], bool]) -> None:
+        done = [
+            TopicPartition(topic, p)
+            for topic, lane in self._lanes.items()
+            for p in lane.reading.positions
+            if is_done(lane, p)
+        ]
+        self._consumer.pause(done)
 
     def _read(self, wait_seconds: float) -> None:
         """Add what arrives, at most until the next flush is due."""
@@ -205,18 +206,19 @@ class ClickHouseSink:
             return
         first = self._consumer.poll(wait_seconds)
         batch = [] if first is None else [first, *self._consumer.consume(_CHUNK, 0.005)]
-        if self._given is not None or not self._reading.positions:
+        if self._given is not None or not self._is_assigned:
             # The group changed while reading: what was read belongs to the past.
             return
-        last: dict[int, int] = {}
+        last: dict[tuple[str, int], int] = {}
         for message in batch:
             if self._is_data(message):
-                self._reading.add(message)
+                topic = message.topic() or ""
+                self._lanes[topic].reading.add(message)
                 partition, offset = place(message)
-                last[partition] = offset
-        for partition, offset in last.items():
-            _, high = self._consumer.get_watermark_offsets(TopicPartition(TOPIC, partition), cached=True)
-            self._lag[partition] = max(0, high - offset - 1)
+                last[(topic, partition)] = offset
+        for (topic, partition), offset in last.items():
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
+            self._lanes[topic].lag[partition] = max(0, high - offset - 1)
 
     def _is_data(self, message: Message) -> bool:
         error = message.error()
@@ -224,14 +226,15 @@ class ClickHouseSink:
             return True
         if error.code() == KafkaError._PARTITION_EOF:
             partition, offset = place(message)
-            self._reading.reached_end(partition, offset)
-            self._lag[partition] = 0
+            lane = self._lanes[message.topic() or ""]
+            lane.reading.reached_end(partition, offset)
+            lane.lag[partition] = 0
         else:
             clients.raise_hopeless(GROUP, error)
-            _LOG.warning("%s[%s]: %s", TOPIC, message.partition(), error.str())
+            _LOG.warning("%s[%s]: %s", message.topic(), message.partition(), error.str())
         return False
 
-    def _commit(self, wanted: Mapping[int, tuple[int, str]]) -> bool:
+    def _commit(self, wanted: Offsets) -> bool:
         """Commit offsets with metadata for all partitions in one request. False: the group is changing.
 
         Raises:
@@ -239,7 +242,7 @@ class ClickHouseSink:
         """
         if wanted == self._committed:
             return True
-        request = [TopicPartition(TOPIC, p, offset, metadata) for p, (offset, metadata) in wanted.items()]
+        request = [TopicPartition(*at, offset, metadata) for at, (offset, metadata) in wanted.items()]
         while True:
             try:
                 answers = self._consumer.commit(offsets=request, asynchronous=False) or []
@@ -262,25 +265,38 @@ class ClickHouseSink:
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Runs inside `poll`. The loop checks the start positions before anything is read."""
         consumer.assign([])
-        self._given = [p.partition for p in partitions]
+        self._given = [(p.topic, p.partition) for p in partitions]
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Runs inside `poll`, also when the session was lost. What was read is read again by the next owner."""
-        _LOG.info("%s: partitions %s were taken", TOPIC, [p.partition for p in partitions])
+        _LOG.info("partitions %s were taken", [f"{p.topic}[{p.partition}]" for p in partitions])
         consumer.assign([])
         self._given = None
-        self._reading = Reading(TOPIC, self._topic.topic_id, {})
-        self._committed, self._lag = {}, {}
+        self._forget()
 
-    def _described(self) -> positions.Topic:
-        return positions.describe(clients.admin(self._settings.kafka, self._errors), TOPIC)
+    def _forget(self) -> None:
+        self._is_assigned = False
+        self._committed = {}
+        for lane in self._lanes.values():
+            lane.forget()
+
+    def _describe(self) -> None:
+        admin = clients.admin(self._settings.kafka, self._errors)
+        for topic, lane in self._lanes.items():
+            lane.topic = positions.describe(admin, topic)
+
+    def _has_read(self) -> bool:
+        return any(lane.reading.messages for lane in self._lanes.values())
 
     def _is_full(self) -> bool:
-        return len(self._reading.messages) >= MOST_ROWS or self._reading.size_bytes >= MOST_BYTES
+        readings = [lane.reading for lane in self._lanes.values()]
+        rows = sum(len(reading.messages) for reading in readings)
+        return rows >= MOST_ROWS or sum(reading.size_bytes for reading in readings) >= MOST_BYTES
 
     def _report(self) -> None:
-        if self._reading.positions:
-            self._health.report("ready", f"{len(self._reading.positions)} partitions", lag=self._lag)
+        lag = {topic: sum(lane.lag.values()) for topic, lane in self._lanes.items()}
+        if self._is_assigned:
+            self._health.report("ready", f"{len(self._lanes)} topics", lag=lag)
         else:
             self._health.report("waiting", "waiting for the partitions of the group", lag={})
 
@@ -318,22 +334,3 @@ _GROUP_CHANGES = frozenset(
 def _free_disk_pct(settings: Settings) -> float:
     usage = shutil.disk_usage(settings.home)
     return usage.free / usage.total * 100
-
-
-def _check_complete(batch: Batch) -> None:
-    """The last message of each announced range must be there, or the log is not the one it was.
-
-    Raises:
-        DataLossError: it is not.
-    """
-    last: dict[int, int] = {}
-    for message in batch.messages:
-        partition, offset = place(message)
-        last[partition] = offset
-    for partition, (first, end) in batch.bounds.ranges.items():
-        if last.get(partition) != end - 1:
-            raise DataLossError(
-                f"{TOPIC}[{partition}]: the sink announced offsets {first} to {end - 1}, and the log no longer holds "
-                f"the last of them: the log lost records. Nothing was changed; compare {TABLE} with the log, then set "
-                f"the offset with `python -m streaming.runtime.offsets {GROUP} {TOPIC} {partition} OFFSET`"
-            )

@@ -26,10 +26,17 @@ from streaming.sinks.letter_box import Broken, LetterBox
 _RETRY_SECONDS = 0.5
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
+# Checked messages -> parts of an insert's body.
+Values = Callable[[Sequence[Message]], list[bytes]]
+
+
+def framed_values(messages: Sequence[Message]) -> list[bytes]:
+    """The values as they are: for topics whose records carry all columns."""
+    return [message.value() or b"" for message in messages]
 
 
 class Storing:
-    """Puts messages into one table."""
+    """Puts messages into one table. `values` makes the body of an insert from them."""
 
     def __init__(
         self,
@@ -39,8 +46,10 @@ class Storing:
         health: Health,
         stop: StopSignal,
         hook: effects.Hook = effects.nothing,
+        values: Values | None = None,
     ) -> None:
         self._gateway = gateway
+        self._values = values or framed_values
         self._datums = datums
         self._letters = letters
         self._health = health
@@ -99,12 +108,12 @@ class Storing:
             # A schema not seen before: a column may have been added for it.
             self._columns = self._gateway.columns()
             self._known_schemas = self._datums.schema_count
-        self._gateway.insert([m.value() or b"" for m in messages], list(self._columns), token)
+        self._gateway.insert(self._values(messages), list(self._columns), token)
 
     def _refused(self, messages: Sequence[Message]) -> list[Broken]:
         """The messages that the store refuses one by one."""
         try:
-            self._gateway.try_values([m.value() or b"" for m in messages], self._columns)
+            self._gateway.try_values(self._values(messages), self._columns)
         except BadDataError as error:
             if len(messages) == 1:
                 return [Broken(messages[0], "refused_by_store", str(error))]

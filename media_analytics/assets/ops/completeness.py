@@ -12,8 +12,9 @@ import dagster as dg
 
 from media_analytics.checks import completeness_run as checks
 from media_analytics.checks.audit import CHECK_NAME, Verdict, audit_staged
+from media_analytics.checks.completeness_stores import CHECKED, holding
 from media_analytics.contracts.model import Contract
-from media_analytics.contracts.registry import TOPICS, table
+from media_analytics.contracts.registry import table
 from media_analytics.contracts.spark import spark_schema
 from media_analytics.factory import RETRIES, asset_key, contract_check_spec, external_table
 from media_analytics.partitions import PARTITIONS_PER_RUN, Partitions
@@ -21,7 +22,6 @@ from media_analytics.resources.lake import Lake
 
 CONTRACT = table("ops.completeness")
 COMPLETE = "complete"
-CHECKED = [topic for topic in TOPICS.values() if topic.stores]
 
 
 class CompletenessConfig(dg.Config):
@@ -33,7 +33,8 @@ class CompletenessConfig(dg.Config):
 def asset(partitions: Partitions) -> dg.AssetsDefinition:
     """Judges minutes of every topic whose contract names stores."""
     key = asset_key(CONTRACT)
-    inputs: list[Contract] = [table("realtime.user_events"), table("bronze.user_events"), *CHECKED]
+    tables = [holding(topic.name, store) for topic in CHECKED for store in topic.stores]
+    inputs: list[Contract] = [*tables, *CHECKED]
     spec = external_table(
         CONTRACT,
         partitions,

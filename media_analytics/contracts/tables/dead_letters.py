@@ -38,5 +38,6 @@ BRONZE_DEAD_LETTERS = TableContract(
     owner=DEAD_LETTERS.owner,
     store="delta",
     writer="spark-connect",
+    source="dead_letters",
 )
 CONTRACTS = (BRONZE_DEAD_LETTERS,)

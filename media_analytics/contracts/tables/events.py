@@ -81,6 +81,7 @@ REALTIME_USER_EVENTS = TableContract(
     owner="team:data-platform",
     store="clickhouse",
     writer="sink",
+    source="user.latest",
     purposes=("analytics",),
     retention=timedelta(days=35),
 )
@@ -96,6 +97,7 @@ BRONZE_USER_EVENTS = TableContract(
     owner="team:data-platform",
     store="delta",
     writer="stream",
+    source="user.latest",
     purposes=("analytics",),
 )
 SILVER_EVENTS = TableContract(

@@ -124,6 +124,7 @@ def _bronze(name: str, topic: TopicContract, model: type[DataFrameModel]) -> Tab
         owner=topic.owner,
         store="delta",
         writer="spark-connect",
+        source=topic.name,
     )
 
 
@@ -140,6 +141,7 @@ def _realtime(name: str, topic: TopicContract, model: type[DataFrameModel]) -> T
         owner=topic.owner,
         store="clickhouse",
         writer="sink",
+        source=topic.name,
         retention=timedelta(days=35),
     )
 

@@ -180,7 +180,8 @@ def _topic(
 
 
 _PERSON = ("customer_id", "anonymous_id")
-# A quiet night of a newsroom is no failure; an application that is silent for half an hour is.
+# A quiet night of a newsroom is no failure; an application that is silent for half an hour is. Where nothing happening
+# is good news, the monitor says once a day that it looked.
 CONTENT_EVENTS = _topic(
     "content.events",
     "One message per change of a piece of content.",
@@ -196,14 +197,16 @@ SESSION_EVENTS = _topic(
     "visitor_id",
     timedelta(minutes=10),
     removed=(*_PERSON, "visitor_id", "session_ref", "device_id"),
+    stores=("realtime",),
 )
 SECURITY_EVENTS = _topic(
     "security.events",
     "One message per thing a guard of the platform noticed; its address is truncated.",
     SecurityEvents,
     "visitor_id",
-    timedelta(hours=1),
+    timedelta(days=1),
     removed=(*_PERSON, "visitor_id", "ip", "user_agent"),
+    stores=("realtime",),
 )
 COMPLIANCE_EVENTS = _topic(
     "compliance.events",
@@ -221,5 +224,6 @@ INTERACTIONS_EVENTS = _topic(
     "customer_id",
     timedelta(minutes=10),
     removed=_PERSON,
+    stores=("realtime",),
 )
 CONTRACTS = (CONTENT_EVENTS, SESSION_EVENTS, SECURITY_EVENTS, COMPLIANCE_EVENTS, INTERACTIONS_EVENTS)

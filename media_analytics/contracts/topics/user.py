@@ -220,6 +220,7 @@ USER_RAW = TopicContract(
 USER_LATEST = TopicContract(
     name="user.latest",
     grain="One message per user event after enrichment, in the partition it has in user.raw.",
+    made_from="user.raw",
     model=UserLatest,
     key="visitor_id",
     partitions=6,

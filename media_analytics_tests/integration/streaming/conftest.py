@@ -11,6 +11,7 @@ import pytest
 
 from media_analytics.settings import Settings
 from media_analytics_tests.builders import streams
+from media_analytics_tests.builders.latest import Latest
 from media_analytics_tests.builders.streams import Raw, Store
 from media_analytics_tests.services import embedded as _embedded
 from media_analytics_tests.services.embedded import Embedded, wait_until
@@ -174,9 +175,14 @@ def pipeline(streaming_services: Embedded, tmp_path: Path) -> Iterator[Pipeline]
     settings = streaming_services.settings
     streams.delete_topics(settings)
     streams.create_topics(settings)
-    streams.create_table(settings)
+    streams.create_tables(settings)
     made = Pipeline(streaming_services, tmp_path)
     made.log("enricher").touch()
     made.log("sink").touch()
     yield made
     made.kill_all()
+
+
+@pytest.fixture
+def latest(pipeline: Pipeline) -> Latest:
+    return Latest(pipeline.settings)

@@ -3,68 +3,19 @@
 import contextlib
 import socket
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka import Producer
 
 from media_analytics_tests.builders import streams
 from media_analytics_tests.builders.crashing import EXIT_CODE
-from media_analytics_tests.builders.streams import raw_event
+from media_analytics_tests.builders.latest import Latest
+from media_analytics_tests.builders.streams import TODAY, raw_event
 from media_analytics_tests.integration.streaming.conftest import Pipeline
 from media_analytics_tests.services.embedded import wait_until
-from streaming.codecs.avro import Codec
-from streaming.codecs.framing import header
-from streaming.codecs.registry import RegistryClient
 from streaming.dead_letters.letters import original_bytes
 
 pytestmark = pytest.mark.integration
-# Begin of this day, UTC, in microseconds.
-MIDNIGHT = int(time.time()) // 86_400 * 86_400 * 1_000_000
-
-
-class Latest:
-    """Writes user.latest as the enricher does, for tests of the sink alone."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.codec = Codec.from_file("user.latest")
-        registry = RegistryClient(pipeline.settings.registry.url)
-        self.header = header(registry.id_for("user.latest-value", self.codec.schema))
-        registry.close()
-        self._producer = Producer(pipeline.settings.kafka.client_config() | {"linger.ms": 5})
-        self.sent: list[tuple[int, int, str]] = []
-
-    def value(self, number: int, **fields: object) -> bytes:
-        empty = {field["name"]: None for field in self.codec.schema["fields"]}
-        derived = {
-            "is_clock_corrected": False,
-            "device_type": "phone",
-            "is_bot": False,
-            "referrer_medium": "direct",
-            "enrichment_version": "1",
-            "source_topic": "user.raw",
-            "source_partition": number % 6,
-            "source_offset": number,
-            # The table forgets rows 35 days after this.
-            "appended_at": MIDNIGHT,
-        }
-        return self.header + self.codec.encode(empty | raw_event(number) | derived | fields)
-
-    def send(self, numbers: range, **fields: object) -> None:
-        for number in numbers:
-            self._producer.produce("user.latest", self.value(number, **fields), partition=number % 6)
-            self.sent.append((number % 6, number, raw_event(number)["event_id"]))
-        assert self._producer.flush(30) == 0
-
-    def send_bytes(self, value: bytes, partition: int) -> None:
-        self._producer.produce("user.latest", value, partition=partition)
-        assert self._producer.flush(30) == 0
-
-
-@pytest.fixture
-def latest(pipeline: Pipeline) -> Latest:
-    return Latest(pipeline)
 
 
 def test_raw_to_store_with_exact_coordinates(pipeline: Pipeline) -> None:
@@ -111,12 +62,12 @@ def test_a_crash_after_each_effect_loses_and_repeats_nothing(
 
 def test_a_replay_across_midnight_repeats_neither_day(pipeline: Pipeline, latest: Latest) -> None:
     """One token covers two partitions of the table, each a part of its own."""
-    latest.send(range(1, 500), appended_at=MIDNIGHT - 1)
-    latest.send(range(500, 1000), appended_at=MIDNIGHT)
+    latest.send(range(1, 500), appended_at=TODAY - 1)
+    latest.send(range(500, 1000), appended_at=TODAY)
     crashing = pipeline.start("sink", "insert", "1")
     assert crashing.wait(60) == EXIT_CODE, pipeline.said("sink")
     assert pipeline.count() > 0
-    latest.send(range(1000, 1100), appended_at=MIDNIGHT)
+    latest.send(range(1000, 1100), appended_at=TODAY)
     sink = pipeline.start("sink")
     pipeline.wait_stored(1099)
     pipeline.stop(sink)

@@ -22,14 +22,14 @@ class OffsetsBySetting:
     """Answers what the test wrote down."""
 
     ends: dict[str, int] = field(default_factory=dict)
-    done: int = 0
+    done: dict[str, int] = field(default_factory=dict)
 
     def end_offsets(self, name: str) -> Mapping[int, int]:
         return {0: self.ends.get(name, 0)}
 
-    def committed(self, group: str, topic: str) -> Mapping[int, int]:
-        assert (group, topic) == ("clickhouse-sink", "user.latest")
-        return {0: self.done}
+    def committed(self, group: str) -> Mapping[str, Mapping[int, int]]:
+        assert group == "clickhouse-sink"
+        return {topic: {0: offset} for topic, offset in self.done.items()}
 
 
 @pytest.fixture
@@ -47,15 +47,24 @@ def tick(log: OffsetsBySetting, tmp_path: Path):
             sink_events(SimpleNamespace(kafka=log, settings=settings), memory, NOW + minute * MINUTE)
         )
         reported = {e.asset_key.to_user_string() for e in events if isinstance(e, dg.AssetMaterialization)}
-        return reported, {e.check_name: e.passed for e in events if isinstance(e, dg.AssetCheckEvaluation)}
+        judged = [e for e in events if isinstance(e, dg.AssetCheckEvaluation)]
+        return reported, {f"{e.asset_key.path[-1]} {e.check_name}": e.passed for e in judged}
 
     return run
 
 
 def test_growth_is_reported_and_standing_still_is_not(log: OffsetsBySetting, tick) -> None:
-    assert tick(0)[0] == {"kafka/dead_letters"}, "an empty platform: the daily sign only"
-    log.ends, log.done = {"user.raw": 5, "user.latest": 5}, 5
+    quiet = {
+        "kafka/dead_letters",
+        "kafka/security.events",
+        "kafka/compliance.events",
+        "realtime/security_events",
+    }
+    assert tick(0)[0] == quiet, "an empty platform: the daily signs only"
+    log.ends, log.done = {"user.raw": 5, "user.latest": 5}, {"user.latest": 5}
     assert tick(3)[0] == {"kafka/user.raw", "kafka/user.latest", "realtime/user_events"}
+    log.ends["interactions.events"] = log.done["interactions.events"] = 7
+    assert tick(6)[0] == {"kafka/interactions.events", "realtime/interactions"}
     assert tick(30)[0] == set()
 
 
@@ -69,7 +78,9 @@ def test_reports_are_rare_while_data_flows(log: OffsetsBySetting, tick) -> None:
 
 def test_a_sink_far_behind_fails_its_lag_and_recovers(log: OffsetsBySetting, tick) -> None:
     log.ends = {"user.latest": 60_000}
-    assert tick(0)[1]["lag"] is False
-    assert "lag" not in tick(1)[1], "said once, not at every tick"
-    log.done = 59_000
-    assert tick(2)[1]["lag"] is True
+    first = tick(0)[1]
+    assert first["user_events lag"] is False
+    assert first["interactions lag"] is True, "one topic's lag is not another's"
+    assert "user_events lag" not in tick(1)[1], "said once, not at every tick"
+    log.done = {"user.latest": 59_000}
+    assert tick(2)[1]["user_events lag"] is True
