@@ -136,8 +136,17 @@ class Collector(_Section):
     trusted_proxies: tuple[str, ...] = ()
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
     max_items: int = Field(default=1000, ge=1)
-    # Requests held at once; one more is answered 503 with Retry-After.
+    # Processes that share the port; the limits below hold for all of them together.
+    workers: int = Field(default=1, ge=1, le=64)
+    # Requests, events and bytes of bodies held at once; one more is answered 503 with Retry-After.
     max_requests_in_flight: int = Field(default=256, ge=1)
+    max_events_in_flight: int = Field(default=100_000, ge=1)
+    max_bytes_in_flight: int = Field(default=256 * 1024 * 1024, ge=1024)
+    # What one address may send with a browser key: events a second on average, and at once; more is answered 429.
+    browser_events_per_second: float = Field(default=50.0, gt=0)
+    browser_burst_events: int = Field(default=2000, ge=1)
+    # Original bytes of refused input kept as dead letters, for each key and minute; beyond that it is counted only.
+    max_letter_bytes_per_minute: int = Field(default=10_000_000, ge=0)
     produce_timeout_seconds: float = Field(default=10.0, gt=0)
     # Below this share of free disk the collector answers 507 and sinks pause (0-100).
     min_free_disk_pct: float = Field(default=5.0, ge=0, lt=100)

@@ -57,6 +57,10 @@ def varint(value: int) -> bytes:
     return bytes(out)
 
 
+# What the lines of `write_lines` call.
+WRITERS: dict[str, Any] = {"varint": varint, "double": _DOUBLE.pack, "float": _FLOAT.pack}
+
+
 def read_long(data: bytes, place: int) -> tuple[int, int]:
     """Value of the varint at `place`, and the place after it."""
     shift = value = 0
@@ -107,11 +111,9 @@ def encoder(schema: Schema, *, attributes: bool = False) -> Encoder:
             lines.append(f" v = record.get({name!r}, {field['default']!r})")
         else:
             lines.append(f" v = record[{name!r}]")
-        lines += _write(field["type"], "v", 1)
+        lines += write_lines(field["type"], "v", 1)
     lines.append(" return bytes(out)")
-    function: Encoder = _function(
-        "encode", lines, {"varint": varint, "double": _DOUBLE.pack, "float": _FLOAT.pack}
-    )
+    function: Encoder = _function("encode", lines, WRITERS)
     return function
 
 
@@ -166,7 +168,7 @@ def _nullable(schema: list[Any]) -> tuple[Any, int]:
     return schema[1 - null_index], null_index
 
 
-def _write(schema: Any, value: str, depth: int) -> list[str]:
+def write_lines(schema: Any, value: str, depth: int) -> list[str]:
     """Lines that append the encoding of `value` to `out`."""
     pad = " " * depth
     if isinstance(schema, list):
@@ -175,7 +177,7 @@ def _write(schema: Any, value: str, depth: int) -> list[str]:
             f"{pad}if {value} is None: out.append({null_index * 2})",
             f"{pad}else:",
             f"{pad} out.append({(1 - null_index) * 2})",
-            *_write(other, value, depth + 1),
+            *write_lines(other, value, depth + 1),
         ]
     kind = _kind(schema)
     if kind in ("string", "bytes"):
@@ -203,14 +205,14 @@ def _write(schema: Any, value: str, depth: int) -> list[str]:
             if kind == "array"
             else f"{pad} for {key}, {item} in {value}.items():"
         )
-        keys = _write("string", key, depth + 2) if kind == "map" else []
+        keys = write_lines("string", key, depth + 2) if kind == "map" else []
         values = schema["items"] if kind == "array" else schema["values"]
         return [
             f"{pad}if {value}:",
             f"{pad} out += varint(len({value}))",
             head,
             *keys,
-            *_write(values, item, depth + 2),
+            *write_lines(values, item, depth + 2),
             f"{pad}out.append(0)",
         ]
     raise UnsupportedSchemaError(f"type {schema}")

@@ -15,7 +15,8 @@ import uvicorn
 
 from media_analytics.errors import MediaAnalyticsError
 from media_analytics.settings import load_settings
-from streaming.collector.app import create
+from streaming.collector import metrics
+from streaming.collector.app import create, metrics_folder
 
 # Requests in flight get this long to finish after SIGTERM.
 _GRACE_SECONDS = 12
@@ -40,6 +41,7 @@ def main() -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         settings = load_settings(os.environ)
+        metrics.forget(metrics_folder(settings))
         app = create(settings)
     except MediaAnalyticsError as error:
         logging.getLogger("collector").error("%s", error)

@@ -8,9 +8,10 @@ from typing import Literal
 
 import msgspec
 
-# What is wrong: `shape` (not the JSON we expect: 400), `rule` (422), `size` (413), `type` (415), `key` (401).
-Kind = Literal["shape", "rule", "size", "type", "key"]
-STATUS: dict[Kind, int] = {"shape": 400, "rule": 422, "size": 413, "type": 415, "key": 401}
+# What is wrong: `shape` (not the JSON we expect: 400), `rule` (422), `size` (413), `type` (415), `key` (401),
+# `rate` (429).
+Kind = Literal["shape", "rule", "size", "type", "key", "rate"]
+STATUS: dict[Kind, int] = {"shape": 400, "rule": 422, "size": 413, "type": 415, "key": 401, "rate": 429}
 
 
 class Rejection(Exception):

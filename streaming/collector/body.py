@@ -5,14 +5,17 @@ an item says. Memory is bounded by the limit whatever the client sends: gzip is 
 stops at the limit.
 """
 
+import hashlib
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from streaming.collector.answers import Rejection
 from streaming.collector.shape import malformed
+from streaming.dead_letters.letters import KEPT_BYTES
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -27,36 +30,59 @@ class ClientGoneError(Exception):
     """The client closed the connection before its body was complete; nobody waits for an answer."""
 
 
-async def read(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
-    """The body after decompression.
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A body as it came. `data` is its beginning when `length` is more; then `sha256` is that of the whole."""
+
+    data: bytes
+    length: int
+    sha256: str | None = None
+
+
+async def receive_all(receive: Receive, limit: int) -> Received:
+    """The body as the client sent it; of one longer than `limit` the first bytes that a dead letter keeps.
 
     Raises:
-        Rejection: wrong type or encoding (415), too large (413), broken gzip or empty (400).
         ClientGoneError: the connection ended.
     """
-    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
-    problem = _type_problem(headers, encoding)
-    data = bytearray()
-    total = 0
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGoneError
+    first = message.get("body", b"")
+    if not message.get("more_body", False) and len(first) <= limit:
+        return Received(first, len(first))
+    data, total = bytearray(), 0
+    digest = hashlib.sha256()
     while True:
+        piece = message.get("body", b"")
+        total += len(piece)
+        digest.update(piece)
+        data += piece[: max(0, limit + 1 - len(data))]
+        if not message.get("more_body", False) or total > _DRAINED_BYTES:
+            break
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGoneError
-        piece = message.get("body", b"")
-        total += len(piece)
-        if problem is None and total > limit:
-            problem = _too_large(limit)
-            data.clear()
-        if problem is None:
-            data += piece
-        if not message.get("more_body", False) or total > _DRAINED_BYTES:
-            break
-    if problem is not None:
+    if total <= limit:
+        return Received(bytes(data), total)
+    return Received(bytes(data[:KEPT_BYTES]), total, digest.hexdigest())
+
+
+def content(received: Received, headers: Mapping[bytes, bytes], limit: int, *, allow_text: bool) -> bytes:
+    """The JSON text of a body. `allow_text`: `text/plain`, which a browser sends without asking first, will do.
+
+    Raises:
+        Rejection: wrong type or encoding (415), too large (413), broken gzip or empty (400).
+    """
+    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+    if problem := _type_problem(headers, encoding, allow_text=allow_text):
         raise problem
-    body = _inflate(bytes(data), limit) if encoding in (b"gzip", b"x-gzip") else bytes(data)
-    if not body.strip():
+    if received.length > limit:
+        raise _too_large(limit)
+    data = _inflate(received.data, limit) if encoding in (b"gzip", b"x-gzip") else received.data
+    if not data or data.isspace():
         raise Rejection("empty_body", "body", "the body is empty; expected a JSON object or array", "shape")
-    return body
+    return data
 
 
 def items(body: bytes, limit: int) -> list[msgspec.Raw]:
@@ -69,18 +95,30 @@ def items(body: bytes, limit: int) -> list[msgspec.Raw]:
         found = _raw_list.decode(body) if body.lstrip()[:1] == b"[" else [_raw_item.decode(body)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise malformed(error) from None
-    if not found:
-        raise Rejection("empty_batch", "body", "the array is empty; expected at least one item", "shape")
-    if len(found) > limit:
-        raise Rejection("too_many_items", "body", f"{len(found)} items; at most {limit} are allowed", "size")
+    check_count(len(found), limit)
     return found
 
 
-def _type_problem(headers: Mapping[bytes, bytes], encoding: bytes) -> Rejection | None:
+def check_count(count: int, limit: int) -> None:
+    """Go on only with one to `limit` items.
+
+    Raises:
+        Rejection: `empty_batch` or `too_many_items`.
+    """
+    if not count:
+        raise Rejection("empty_batch", "body", "the array is empty; expected at least one item", "shape")
+    if count > limit:
+        raise Rejection("too_many_items", "body", f"{count} items; at most {limit} are allowed", "size")
+
+
+def _type_problem(headers: Mapping[bytes, bytes], encoding: bytes, *, allow_text: bool) -> Rejection | None:
     given = headers.get(b"content-type", b"")
+    if given == b"application/json" and encoding == b"identity":
+        return None
     kind, _, parameters = given.partition(b";")
     charset = parameters.lower().replace(b" ", b"").replace(b'"', b"")
-    if kind.strip().lower() != b"application/json" or (
+    kinds = (b"application/json", b"text/plain") if allow_text else (b"application/json",)
+    if kind.strip().lower() not in kinds or (
         charset.startswith(b"charset=") and charset not in (b"charset=utf-8", b"charset=utf8")
     ):
         name = given.decode("latin-1")[:100]

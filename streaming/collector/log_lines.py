@@ -13,7 +13,7 @@ from streaming.collector import access_log, identity, rules
 from streaming.collector.access import Access
 from streaming.collector.answers import Rejection
 from streaming.collector.identity import Visitors
-from streaming.collector.items import Context
+from streaming.collector.request import Context
 from streaming.collector.rules import Times
 from streaming.collector.shape import explained, malformed
 
@@ -117,7 +117,7 @@ class LineMapper:
             ("referrer", line.referrer),
             ("user_agent", line.user_agent),
         ):
-            limit = rules.TEXT_LIMITS.get(name, rules.URL_BYTES)
+            limit = rules.longest(name)
             if value is not None and len(value) * 4 > limit and len(value.encode()) > limit:
                 value = rules.shortened(value, limit)
                 record["is_truncated"] = True

@@ -1,70 +1,99 @@
 """Rules of single values, shared by all routes.
 
-Belongs here: limits, times, addresses, ids. Does not belong here: which field a route maps to which. The
-limits are those of the `user.raw` contract, in bytes of UTF-8.
+Belongs here: limits, times, addresses, ids, and how a refusal is worded. Does not belong here: which field has which
+limit (the contracts, through `families.json`). Limits count bytes of UTF-8.
 """
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
+from sys import float_info
 
+from streaming.codecs.families import Rules, families
 from streaming.codecs.instants import microseconds
 from streaming.collector.answers import Rejection
+from streaming.enricher import addresses
 
-USER_AGENT_BYTES = 2 * 1024
+# A text without a limit of its own in the contract.
 URL_BYTES = 8 * 1024
-NAME_BYTES = 1024
-WORD_BYTES = 256
 PROPERTY_ENTRIES = 64
 PROPERTY_BYTES = 1024
-
-TEXT_LIMITS: Mapping[str, int] = {
-    "user_agent": USER_AGENT_BYTES,
-    "customer_id": NAME_BYTES,
-    "anonymous_id": NAME_BYTES,
-    "content_id": NAME_BYTES,
-    "product": NAME_BYTES,
-    "section": WORD_BYTES,
-    "tier": WORD_BYTES,
-    "segment": WORD_BYTES,
-}
-EVENT_TYPES = frozenset(
-    {
-        "page_view", "page_ping", "click", "search", "share", "video_start", "video_progress", "video_complete",
-        "newsletter_signup", "subscription_start", "subscription_cancel", "purchase", "resource_request",
-    }
-)  # fmt: skip
-PURPOSES = frozenset({"analytics", "personalisation", "advertising", "ml_training"})
-# field -> smallest and largest value
-NUMBER_BOUNDS: Mapping[str, tuple[float, float]] = {
-    "position": (0, 2**31 - 1),
-    "engaged_seconds": (0, 60),
-    "scroll_pct": (0, 100),
-    "video_position_seconds": (0, 1e9),
-    "http_status": (100, 599),
-    "bytes_sent": (0, 2**63 - 1),
-}
+LIST_ENTRIES = 64
+LIST_BYTES = 1024
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 IMPORT_TOLERANCE = timedelta(minutes=5)
 _LONGEST_ADDRESS = 64
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
+@cache
+def longest(field: str) -> int:
+    """Most bytes of a text of the user family."""
+    return families()["user"].rules.get(field, Rules()).longest or URL_BYTES
+
+
 def text(field: str, value: str) -> str:
-    """The value, if it has no NUL character and is within the field's limit.
+    """The value of a field of the user family, if it has no NUL character and is within the field's limit.
 
     Raises:
         Rejection: `nul_character` or `too_long`.
     """
-    if "\x00" in value:
-        raise Rejection("nul_character", field, f"{field} holds a NUL character; remove it")
-    limit = TEXT_LIMITS.get(field, URL_BYTES)
-    # A character has at most four bytes: short texts need no encoding.
-    if len(value) * 4 > limit and (size := len(value.encode())) > limit:
-        raise Rejection("too_long", field, f"{field} has {size} bytes; at most {limit} are allowed")
+    text_bytes(field, value.encode("utf-8", "surrogatepass"), longest(field))
     return value
+
+
+def text_bytes(field: str, data: bytes, limit: int) -> None:
+    """Check a text in UTF-8.
+
+    Raises:
+        Rejection: `nul_character` or `too_long`.
+    """
+    if 0 in data:
+        raise Rejection("nul_character", field, f"{field} holds a NUL character; remove it")
+    if len(data) > limit:
+        raise Rejection("too_long", field, f"{field} has {len(data)} bytes; at most {limit} are allowed")
+
+
+def texts(field: str, values: Sequence[str], allowed: Collection[str] | None) -> None:
+    """Check a list of texts: at most 64 of 1 KiB, each one of `allowed` where that is limited.
+
+    Raises:
+        Rejection: `too_many`, `unknown_purpose`, `nul_character` or `too_long`.
+    """
+    if len(values) > LIST_ENTRIES:
+        raise Rejection(
+            "too_many", field, f"{field} has {len(values)} items; at most {LIST_ENTRIES} are allowed"
+        )
+    for value in values:
+        if allowed is not None and value not in allowed:
+            raise Rejection(
+                "unknown_purpose", field, f"{field} holds {value[:64]!r}; expected some of {_listed(allowed)}"
+            )
+        text_bytes(field, value.encode("utf-8", "surrogatepass"), LIST_BYTES)
+
+
+def unknown_word(field: str, value: str, allowed: Iterable[str]) -> Rejection:
+    """The refusal of a text that is not one of the words of its field (a lower-case word where `allowed` is empty)."""
+    code = "unknown_event_type" if field == "event_type" else "unknown_value"
+    expected = f"one of {_listed(allowed)}" if allowed else "a lower-case word"
+    return Rejection(code, field, f"{field} is {value[:64]!r}; expected {expected}")
+
+
+def missing(field: str) -> Rejection:
+    """The refusal of an item without a field that its family needs."""
+    return Rejection("missing_field", field, f"{field} is missing", "shape")
+
+
+def pattern(expression: str) -> re.Pattern[str]:
+    """A contract's pattern, for `fullmatch`."""
+    return re.compile(expression.removeprefix("^").removesuffix("$"))
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(sorted(words))
 
 
 def shortened(value: str, limit: int) -> str:
@@ -72,16 +101,32 @@ def shortened(value: str, limit: int) -> str:
     return value.encode()[:limit].decode("utf-8", "ignore")
 
 
-def number(field: str, value: float) -> float:
-    """The value, if it is within the field's bounds.
+def bounds(kind: str, rule: Rules) -> tuple[float, float]:
+    """Smallest and largest value of a number; what the contract leaves open ends where the type does."""
+    low, high = {"int": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1)}.get(
+        kind, (-float_info.max, float_info.max)
+    )
+    return (low if rule.least is None else rule.least), (high if rule.most is None else rule.most)
+
+
+def number(field: str, value: float, least: float, most: float) -> float:
+    """The value, if it is within bounds.
 
     Raises:
         Rejection: `out_of_range`.
     """
-    low, high = NUMBER_BOUNDS[field]
-    if not low <= value <= high:
-        raise Rejection("out_of_range", field, f"{field} is {value}; expected {low} to {high:g}")
+    if not least <= value <= most:
+        raise Rejection("out_of_range", field, f"{field} is {value}; expected {least:g} to {most:g}")
     return value
+
+
+def user_number(field: str, value: int) -> float:
+    """A 32-bit number of the user family, if it is within the contract's bounds.
+
+    Raises:
+        Rejection: `out_of_range`.
+    """
+    return number(field, value, *bounds("int", families()["user"].rules[field]))
 
 
 def properties(entries: Mapping[str, str]) -> dict[str, str]:
@@ -169,6 +214,24 @@ def iso_instant(field: str, value: str) -> datetime:
             f"{field} is {value[:64]!r}; expected ISO 8601 with a zone: 2026-01-31T12:00:00Z",
         )
     return parsed
+
+
+def instant(field: str, value: str) -> int:
+    """Microseconds of an ISO 8601 text with a zone, between 1970 and 2100.
+
+    Raises:
+        Rejection: `invalid_instant` or `out_of_range`.
+    """
+    moment = iso_instant(field, value)
+    if not EARLIEST <= moment <= LATEST:
+        raise Rejection("out_of_range", field, f"{field} is {value[:64]!r}; expected 1970 to 2100")
+    return microseconds(moment)
+
+
+@lru_cache(maxsize=8192)
+def truncated(value: str) -> str:
+    """What is kept of a canonical address: the network of its /24 or /48."""
+    return addresses.truncated(addresses.parse(value))
 
 
 def epoch_instant(field: str, seconds: float) -> datetime:

@@ -4,15 +4,19 @@ Belongs here: the producer, its delivery reports, whether Kafka can be used now.
 Guarantee: `write` returns only after every record was acknowledged by all in-sync replicas. The producer is
 idempotent and not transactional, so offsets of its topics are contiguous. A record whose request was
 answered 503 may still be stored (at least once, same event id).
+
+Delivery reports are fetched by the event loop itself, every two milliseconds while any is awaited: a thread of its own
+would fight for the interpreter lock once per record.
 """
 
 import asyncio
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -32,14 +36,13 @@ _QUEUE_KIBIBYTES = 256 * 1024
 _PROBE_SECONDS = 1.0
 _PROBE_TIMEOUT_SECONDS = 2.0
 _GRACE_SECONDS = 2.0
+# How often delivery reports are fetched while a request waits, and the client's errors otherwise.
+_POLL_SECONDS = 0.002
+_IDLE_SECONDS = 0.1
 
 
-class Outgoing(NamedTuple):
-    """One record: topic, key, framed datum."""
-
-    topic: str
-    key: bytes
-    value: bytes
+# One record: topic, key (none: any partition), framed datum.
+Outgoing = tuple[str, bytes | None, bytes]
 
 
 @dataclass(frozen=True)
@@ -59,23 +62,22 @@ class Version:
 
 
 class _Pending:
-    """Counts the delivery reports of one request. Reports arrive on the polling thread only."""
+    """Counts the delivery reports of one request. `done` gets the first error, or None."""
 
-    def __init__(self, count: int, loop: asyncio.AbstractEventLoop) -> None:
+    __slots__ = ("_error", "_left", "deadline", "done")
+
+    def __init__(self, count: int, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
         self._left = count
         self._error: KafkaError | None = None
-        self._loop = loop
+        self.deadline = deadline
         self.done: asyncio.Future[KafkaError | None] = loop.create_future()
 
     def delivered(self, error: KafkaError | None, _message: Message) -> None:
         """One delivery report."""
-        self._error = error or self._error
+        if error is not None:
+            self._error = error
         self._left -= 1
-        if self._left == 0:
-            self._loop.call_soon_threadsafe(self._finish)
-
-    def _finish(self) -> None:
-        if not self.done.done():
+        if self._left == 0 and not self.done.done():
             self.done.set_result(self._error)
 
 
@@ -108,23 +110,26 @@ class KafkaWriter:
         self._stopping = threading.Event()
         self._fatal = False
         self._producer = self._new_producer()
-        self._threads = [
-            threading.Thread(target=self._poll, name="delivery-reports", daemon=True),
-            threading.Thread(target=self._watch, name="kafka-probe", daemon=True),
-        ]
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tick: asyncio.TimerHandle | None = None
+        # In the order of their deadlines.
+        self._waiting: deque[_Pending] = deque()
+        self._thread = threading.Thread(target=self._watch, name="kafka-probe", daemon=True)
 
     def start(self) -> None:
-        """Start delivering and probing."""
-        for thread in self._threads:
-            thread.start()
+        """Start delivering and probing; called on the event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._tick = self._loop.call_later(_IDLE_SECONDS, self._poll, self._loop)
+        self._thread.start()
 
     def stop(self, timeout_seconds: float) -> int:
         """Deliver what is queued, then stop; returns how many records were not acknowledged in time."""
         left = int(self._producer.flush(timeout_seconds))
         self._stopping.set()
         self._probe_now.set()
-        for thread in self._threads:
-            thread.join(_PROBE_TIMEOUT_SECONDS + 1)
+        if self._tick is not None:
+            self._tick.cancel()
+        self._thread.join(_PROBE_TIMEOUT_SECONDS + 1)
         self._registry.close()
         return left
 
@@ -147,15 +152,20 @@ class KafkaWriter:
             raise Unavailable(503, "kafka_unavailable", self._problem)
         if not records:
             return
-        pending = _Pending(len(records), asyncio.get_running_loop())
-        producer = self._producer
+        loop = self._loop or asyncio.get_running_loop()
+        pending = _Pending(len(records), loop, loop.time() + self._timeout_seconds + _GRACE_SECONDS)
+        produce, delivered = self._producer.produce, pending.delivered
         try:
             for topic, key, value in records:
-                producer.produce(topic, value, key, on_delivery=pending.delivered)
+                produce(topic, value, key, on_delivery=delivered)
         except (BufferError, KafkaException) as error:
             raise Unavailable(503, "queue_full", f"the local queue did not take a record: {error}") from None
+        if not self._waiting and self._tick is not None:
+            self._tick.cancel()
+            self._tick = loop.call_later(_POLL_SECONDS, self._poll, loop)
+        self._waiting.append(pending)
         try:
-            failure = await asyncio.wait_for(pending.done, self._timeout_seconds + _GRACE_SECONDS)
+            failure = await pending.done
         except TimeoutError:
             raise Unavailable(503, "kafka_timeout", "Kafka did not acknowledge in time; send again") from None
         if failure is not None:
@@ -172,9 +182,15 @@ class KafkaWriter:
         self._fatal = self._fatal or error.fatal()
         self._probe_now.set()
 
-    def _poll(self) -> None:
-        while not self._stopping.is_set():
-            self._producer.poll(0.1)
+    def _poll(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take the delivery reports that are there, give up what waited too long, come again."""
+        self._producer.poll(0)
+        waiting, now = self._waiting, loop.time()
+        while waiting and (waiting[0].done.done() or waiting[0].deadline <= now):
+            oldest = waiting.popleft()
+            if not oldest.done.done():
+                oldest.done.set_exception(TimeoutError())
+        self._tick = loop.call_later(_POLL_SECONDS if waiting else _IDLE_SECONDS, self._poll, loop)
 
     def _watch(self) -> None:
         """Ask Kafka and the registry every second, sooner after an error; opens and closes the door for requests."""

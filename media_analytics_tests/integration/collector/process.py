@@ -20,10 +20,13 @@ from confluent_kafka.cimpl import NewTopic
 from media_analytics.settings import load_settings
 from media_analytics_tests.services.embedded import Embedded, wait_until
 from streaming.codecs.avro import Codec
+from streaming.codecs.families import families
 from streaming.codecs.framing import unframe
 from streaming.codecs.registry import RegistryClient
 
-TOPICS = {"user.raw": 6, "dead_letters": 1}
+TOPICS = {family.topic: 6 if family.name == "user" else 3 for family in families().values()} | {
+    "dead_letters": 1
+}
 
 
 def prepare(home: Embedded) -> None:
@@ -104,6 +107,14 @@ def _free_url() -> str:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{found.getsockname()[1]}"
+
+
+def metrics_of(client: httpx.Client) -> dict[str, float]:
+    """The samples of `/metrics` by name and labels."""
+    lines = client.get("/metrics").text.splitlines()
+    return {
+        name: float(value) for name, _, value in (x.rpartition(" ") for x in lines if not x.startswith("#"))
+    }
 
 
 def read_topic(home: Embedded, topic: str) -> list[dict[str, Any]]:

@@ -183,7 +183,7 @@ def test_an_unparsable_line_is_a_rejected_item_and_a_dead_letter(
     assert (mine[0]["line_number"], mine[0]["reason"], mine[0]["source"]) == (
         2,
         "malformed_line",
-        "/v1/access-log",
+        "/v1/access-log?brand=bild&site=https://www.example.org",
     )
     assert b"192.0.2.9" not in mine[0]["original_bytes"]
     assert any(r["reason"] == "nul_character" and r["line_number"] == 3 for r in letters)
@@ -241,7 +241,7 @@ def test_with_keys_configured_they_decide(home: Embedded, tmp_path: Path) -> Non
     try:
         with httpx.Client(base_url=started.url, timeout=30, trust_env=False) as made:
             assert made.post(EVENTS, json=event()).status_code == 401
-            browser = {"Authorization": f"Bearer {'b' * 20}"}
+            browser = {"Authorization": f"Bearer {'b' * 20}", "Origin": "https://www.bild.de"}
             assert made.post(EVENTS, json=event(ip="garbage"), headers=browser).status_code == 200
             assert made.post(EVENTS, json=event(brand="welt"), headers=browser).status_code == 422
             assert made.post("/v1/access-log", json=log_batch(LOG_LINE), headers=browser).status_code == 401

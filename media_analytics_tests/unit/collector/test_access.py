@@ -34,7 +34,7 @@ def access(tmp_path: Path) -> Access:
     ],
 )
 def test_keys_are_recognised(access: Access, headers: dict[bytes, bytes], sender: Sender) -> None:
-    assert access.sender(headers) == sender
+    assert access.sender(headers, page="https://www.bild.de") == sender
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,49 @@ def test_the_right_most_entry_that_is_no_proxy_is_the_peer(
 ) -> None:
     """Catches taking the left-most entry, which any client can write."""
     assert access.peer(client, forwarded) == address
+
+
+@pytest.mark.parametrize(
+    ("page", "is_allowed"),
+    [
+        ("https://www.bild.de", True),
+        ("https://bild.de:8443", True),
+        ("https://sportbild.bild.de", True),
+        ("https://bild.de.evil.example", False),
+        ("https://evilbild.de", False),
+        ("https://www.welt.de", False),
+        ("http://127.0.0.1:8088", False),
+        ("null", False),
+        ("https://[", False),
+        ("javascript://bild.de", False),
+        (None, False),
+    ],
+)
+def test_a_browser_key_works_on_pages_of_its_brand_only(
+    access: Access, page: str | None, is_allowed: bool
+) -> None:
+    """Catches a comparison by suffix or substring of the host."""
+    if is_allowed:
+        assert access.sender({}, "browser-key", page) == Sender(False, "bild")
+        return
+    with pytest.raises(Rejection) as caught:
+        access.sender({}, "browser-key", page)
+    assert caught.value.code == "page_not_allowed"
+
+
+def test_a_server_key_in_an_address_is_refused(access: Access) -> None:
+    with pytest.raises(Rejection) as caught:
+        access.sender({}, "server-key")
+    assert (caught.value.code, caught.value.kind) == ("key_in_address", "key")
+
+
+def test_on_a_laptop_only_its_own_pages_need_no_key(tmp_path: Path) -> None:
+    """Catches any site in the developer's browser that writes into the local stack."""
+    local = Access(builder.make(tmp_path))
+    assert local.sender({}, page="http://localhost:8088") == Sender(False, None)
+    assert local.sender({}, "browser-welt", "http://127.0.0.1:8088") == Sender(False, "welt")
+    with pytest.raises(Rejection):
+        local.sender({}, page="https://evil.example")
 
 
 def test_brand_comes_from_item_then_query_then_key(access: Access) -> None:

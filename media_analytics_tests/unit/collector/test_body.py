@@ -1,6 +1,7 @@
 """Bodies within limits, whatever arrives."""
 
 import gzip
+import hashlib
 import tracemalloc
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +24,8 @@ async def read(
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
 
-    return await body.read(receive, headers, limit)
+    received = await body.receive_all(receive, limit)
+    return body.content(received, headers, limit, allow_text=False)
 
 
 async def refusal(data: bytes, headers: Mapping[bytes, bytes] = JSON, **options: int) -> tuple[str, str]:
@@ -82,6 +84,27 @@ async def test_other_types_and_encodings_are_refused(headers: dict[bytes, bytes]
     assert (await refusal(b"{}", headers))[1] == "type"
 
 
+async def test_a_long_body_keeps_its_beginning_length_and_hash() -> None:
+    data = bytes(range(256)) * 4096
+    pieces = [data[i : i + 65_536] for i in range(0, len(data), 65_536)]
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
+
+    received = await body.receive_all(receive, LIMIT)
+    assert data.startswith(received.data)
+    assert (received.length, received.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    assert len(received.data) == LIMIT + 1
+
+
+async def test_plain_text_is_for_browsers() -> None:
+    received = body.Received(b"{}", 2)
+    headers = {b"content-type": b"text/plain;charset=UTF-8"}
+    assert body.content(received, headers, LIMIT, allow_text=True) == b"{}"
+    with pytest.raises(Rejection):
+        body.content(received, headers, LIMIT, allow_text=False)
+
+
 async def test_the_usual_spellings_of_the_type_are_accepted() -> None:
     for kind in (b"application/json; charset=utf-8", b'Application/JSON; charset="UTF-8"'):
         assert await read(b"{}", {b"content-type": kind}) == b"{}"
@@ -92,7 +115,7 @@ async def test_a_client_that_leaves_gets_no_answer() -> None:
         return {"type": "http.disconnect"}
 
     with pytest.raises(body.ClientGoneError):
-        await body.read(receive, JSON, LIMIT)
+        await body.receive_all(receive, LIMIT)
 
 
 def test_items_of_an_object_and_of_an_array() -> None:

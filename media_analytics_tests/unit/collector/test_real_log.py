@@ -14,7 +14,7 @@ from streaming.collector import log_lines
 from streaming.collector.access import Access
 from streaming.collector.answers import Rejection
 from streaming.collector.identity import Visitors
-from streaming.collector.items import Context
+from streaming.collector.request import Context
 from streaming.collector.rules import Times
 from streaming.sender.log_file import LogFile
 
