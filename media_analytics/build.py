@@ -10,7 +10,14 @@ from typing import Any
 
 import dagster as dg
 
-from media_analytics.assets.bronze import families as family_bronze
+from media_analytics.assets.bronze import (
+    compliance_events,
+    content_events,
+    dead_letters,
+    interactions,
+    security_events,
+    session_events,
+)
 from media_analytics.assets.bronze import user_events as bronze
 from media_analytics.assets.gold import (
     reader_devices,
@@ -24,12 +31,16 @@ from media_analytics.assets.ops import completeness, maintenance, offset_bounds,
 from media_analytics.assets.realtime import tables as realtime
 from media_analytics.assets.silver import events, sessions
 from media_analytics.automation.conditions import automation_sensor, on_arrival
-from media_analytics.automation.jobs import asset_jobs
+from media_analytics.automation.jobs import MICRO_BATCHES, asset_jobs
+from media_analytics.automation.micro_batch_maintenance import maintenance_job
+from media_analytics.automation.micro_batches import micro_batch_sensor
 from media_analytics.automation.monitors import monitor_sensors
 from media_analytics.automation.proofs import proofs_sensor
 from media_analytics.automation.schedules import schedules
 from media_analytics.checks.external import external_checks
+from media_analytics.checks.micro_batches import micro_batch_lag
 from media_analytics.factory import asset_key, table_asset
+from media_analytics.micro_batches.asset import micro_batch_asset, micro_batch_specs
 from media_analytics.partitions import Partitions
 from media_analytics.resources.clickhouse import ClickHouse
 from media_analytics.resources.clock import Clock
@@ -39,7 +50,15 @@ from media_analytics.resources.lake import Lake
 from media_analytics.resources.spark import SparkConnect
 from media_analytics.settings import Settings
 
-EXTERNAL = (topics, realtime, bronze, family_bronze, touched_dates, restatements, maintenance)
+EXTERNAL = (topics, realtime, bronze, touched_dates, restatements, maintenance)
+MICRO_BATCHED = (
+    content_events,
+    session_events,
+    security_events,
+    compliance_events,
+    interactions,
+    dead_letters,
+)
 PROOFS = (offset_bounds, completeness)
 COMPUTED = (
     events.TABLE,
@@ -62,18 +81,33 @@ def build_defs(settings: Settings, resource_overrides: Mapping[str, Any] | None 
 
 def _definitions(settings: Settings, resource_overrides: Mapping[str, Any]) -> dg.Definitions:
     partitions = Partitions.of(settings)
-    checks = [*external_checks(), events.far_copies_check()]
-    jobs = asset_jobs(checks)
+    micro_batched = [module.TABLE for module in MICRO_BATCHED]
+    checks = [*external_checks(), micro_batch_lag(micro_batched), events.far_copies_check()]
+    jobs = {job.name: job for job in asset_jobs(checks)}
+    micro_batch_maintenance = maintenance_job(micro_batched)
     return dg.Definitions(
         assets=[
             *(spec for module in EXTERNAL for spec in module.specs(partitions)),
             *(table_asset(t, partitions, on_arrival(asset_key(t.trigger))) for t in COMPUTED),
+            *(micro_batch_asset(m.TABLE, partitions, m) for m in MICRO_BATCHED),
+            *(spec for m in MICRO_BATCHED for spec in micro_batch_specs(m.TABLE, partitions, m)),
             *(module.asset(partitions) for module in PROOFS),
         ],
         asset_checks=checks,
-        jobs=[*jobs, maintenance.maintenance_request],
-        sensors=[automation_sensor(), *monitor_sensors(settings), proofs_sensor(jobs)],
-        schedules=schedules(settings, jobs, maintenance.maintenance_request),
+        jobs=[*jobs.values(), maintenance.maintenance_request, micro_batch_maintenance],
+        sensors=[
+            automation_sensor(),
+            *monitor_sensors(settings),
+            proofs_sensor(list(jobs.values())),
+            micro_batch_sensor(settings, micro_batched, jobs[MICRO_BATCHES]),
+        ],
+        schedules=schedules(
+            settings,
+            list(jobs.values()),
+            maintenance.maintenance_request,
+            micro_batch_maintenance,
+            micro_batched,
+        ),
         resources=resources(settings) | dict(resource_overrides),
         # A step costs 0.05 s in this process and seconds in one of its own; runs are what is parallel.
         executor=dg.in_process_executor,

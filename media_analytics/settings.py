@@ -178,6 +178,17 @@ class Stream(_Section):
     driver_memory: str = "768m"
 
 
+class MicroBatches(_Section):
+    """The runs that fill bronze tables from Kafka. Bounds of one run's range and of one commit."""
+
+    # Seconds between two looks at the topics; new data is in bronze about this and a run's start later.
+    interval_seconds: int = Field(default=45, ge=5)
+    # Offsets of one topic in one run; the rest waits for the next run.
+    max_offsets: int = Field(default=100_000, ge=1)
+    # Bytes of Kafka values in one commit: a run holds them a few times over in memory.
+    max_bytes: int = Field(default=16 * 1024 * 1024, ge=1)
+
+
 class Automation(_Section):
     """When a touched date is recomputed. Seconds."""
 
@@ -214,6 +225,7 @@ class Settings(_Section):
     enrichment: Enrichment
     privacy: Privacy
     stream: Stream = Stream()
+    micro_batches: MicroBatches = MicroBatches()
     automation: Automation = Automation()
     dagster: Dagster
 

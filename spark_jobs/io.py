@@ -33,7 +33,7 @@ def version(path: str) -> int | None:
 
 def notes(path: str, limit: int | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
     """Version and note of each commit that carries one, newest first."""
-    for commit in DeltaTable(delta_uri(path), without_files=True).history(limit):
+    for commit in DeltaTable(delta_uri(path)).history(limit):
         try:
             note = json.loads(commit.get("userMetadata") or "null")
         except json.JSONDecodeError:

@@ -17,12 +17,16 @@ READER_TABLES = "reader_tables"
 COMPLETENESS = "completeness"
 OFFSET_BOUNDS = "offset_bounds"
 EXTERNAL_CONTRACTS = "audit_external"
+MICRO_BATCHES = "micro_batches"
 READER_LAYERS = ("silver", "gold")
 
 
 def asset_jobs(external_checks: list[dg.AssetChecksDefinition]) -> list[AssetJob]:
     """Everything a person or a sensor starts by name."""
     reader = [asset_key(c) for c in TABLES.values() if c.layer in READER_LAYERS]
+    micro_batched = [
+        asset_key(c) for c in TABLES.values() if c.layer == "bronze" and c.writer == "micro-batch"
+    ]
     return [
         dg.define_asset_job(
             READER_TABLES,
@@ -43,5 +47,10 @@ def asset_jobs(external_checks: list[dg.AssetChecksDefinition]) -> list[AssetJob
             EXTERNAL_CONTRACTS,
             selection=dg.AssetSelection.checks(*external_checks),
             description="Audits the newest rows that long-running processes wrote, and warns of far copies.",
+        ),
+        dg.define_asset_job(
+            MICRO_BATCHES,
+            selection=dg.AssetSelection.assets(*micro_batched) - dg.AssetSelection.checks(*external_checks),
+            description="Appends new records of the topics to their bronze tables; without ranges, rebuilds hours.",
         ),
     ]

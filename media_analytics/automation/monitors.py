@@ -90,25 +90,18 @@ def _result(context: dg.SensorEvaluationContext, events_of: Any) -> dg.SensorRes
 def stream_events(resources: Any, memory: Debounce, now: datetime) -> Iterable[Event]:
     """Arrival hours and due dates of the stream's batches, side tables, health."""
     settings: Settings = resources.settings
-    tail = _tail(resources, EVENT_DATES, memory)
+    tail = _arrivals(resources, EVENT_DATES, memory, now)
     for file in tail.added:
-        day = date.fromisoformat(str(file.partition))
-        memory.arrived(day, file.rows, now)
         for hour in {str(b["appended_hour"]) for b in (file.minimum, file.maximum) if "appended_hour" in b}:
             memory.written_hours.add(hour)
-    for value in set(tail.changed) - {file.partition for file in tail.added}:
-        memory.arrived(date.fromisoformat(value), 0, now)
     for hour in memory.due_hours(hour_of(now), now, BRONZE.refresh_interval / 2):
         yield _materialized(BRONZE, hour_key(hour), {"hour": hour})
-    for day, pending in memory.due(now, settings.automation).items():
-        yield _materialized(
-            EVENT_DATES, day.isoformat(), {"rows": pending.rows, "delta_version": tail.version}
-        )
+    yield from _due(settings, EVENT_DATES, tail, memory, now)
     for contract in SIDE_TABLES:
         yield from _side_table(resources, contract, memory, now)
-    yield from _daily_signs(memory, now, QUIET_TABLES)
+    yield from daily_signs(memory, now, QUIET_TABLES)
     alive = health.liveness(settings, "stream", now)
-    yield from _verdicts(
+    yield from verdicts_of(
         memory, BRONZE, {health.LIVENESS: alive, health.LAG: health.reported_lag(alive)}, now
     )
 
@@ -119,20 +112,46 @@ def sink_events(resources: Any, memory: Debounce, now: datetime) -> Iterable[Eve
     ends = {contract.name: kafka.end_offsets(contract.name) for contract in TOPICS.values()}
     for contract in TOPICS.values():
         total = sum(ends[contract.name].values())
-        if _grew(memory, contract, total, now):
+        if grew(memory, contract, total, now):
             facts = {f"end_offset_{p}": offset for p, offset in sorted(ends[contract.name].items())}
             yield dg.AssetMaterialization(asset_key(contract), metadata=facts)
-    yield from _daily_signs(memory, now, QUIET_STREAMS)
+    yield from daily_signs(memory, now, QUIET_STREAMS)
     committed = kafka.committed(health.SINK_GROUP)
     alive = health.liveness(resources.settings, "sink", now)
     for stored in REALTIME:
         source = str(stored.source)
         done = committed.get(source, {})
-        if _grew(memory, stored, sum(done.values()), now):
+        if grew(memory, stored, sum(done.values()), now):
             facts = {f"end_offset_{p}": offset for p, offset in sorted(done.items())}
             yield _materialized(stored, now.date().isoformat(), facts)
         verdicts = {health.LIVENESS: alive, health.LAG: health.sink_lag(done, ends[source])}
-        yield from _verdicts(memory, stored, verdicts, now)
+        yield from verdicts_of(memory, stored, verdicts, now)
+
+
+def touched_dates(
+    resources: Any, contract: TableContract, memory: Debounce, now: datetime
+) -> Iterable[Event]:
+    """The dates of a table of touched dates that are due to be reported."""
+    tail = _arrivals(resources, contract, memory, now)
+    yield from _due(resources.settings, contract, tail, memory, now)
+
+
+def _arrivals(resources: Any, contract: TableContract, memory: Debounce, now: datetime) -> Tail:
+    """What was written since the last tick; its dates are remembered as arrived."""
+    tail = _tail(resources, contract, memory)
+    for file in tail.added:
+        memory.arrived(date.fromisoformat(str(file.partition)), file.rows, now)
+    for value in set(tail.changed) - {file.partition for file in tail.added}:
+        memory.arrived(date.fromisoformat(value), 0, now)
+    return tail
+
+
+def _due(
+    settings: Settings, contract: TableContract, tail: Tail, memory: Debounce, now: datetime
+) -> Iterable[Event]:
+    for day, pending in memory.due(now, settings.automation).items():
+        facts = {"rows": pending.rows, "delta_version": tail.version}
+        yield _materialized(contract, day.isoformat(), facts)
 
 
 def _tail(resources: Any, contract: TableContract, memory: Debounce) -> Tail:
@@ -166,7 +185,8 @@ def _days(contract: TableContract, minimum: Mapping[str, Any], maximum: Mapping[
     return {str(bounds[column])[:10] for bounds in (minimum, maximum) if column in bounds}
 
 
-def _daily_signs(memory: Debounce, now: datetime, contracts: Iterable[Contract]) -> Iterable[Event]:
+def daily_signs(memory: Debounce, now: datetime, contracts: Iterable[Contract]) -> Iterable[Event]:
+    """A sign of life a day for tables and topics whose silence is no failure."""
     for contract in contracts:
         if memory.is_time_for(f"daily {contract.full_name}", now.date().isoformat(), now, DAILY):
             partition = now.date().isoformat() if isinstance(contract, TableContract) else None
@@ -177,7 +197,7 @@ def _daily_signs(memory: Debounce, now: datetime, contracts: Iterable[Contract])
             )
 
 
-def _verdicts(
+def verdicts_of(
     memory: Debounce, contract: TableContract, verdicts: Mapping[str, health.Verdict], now: datetime
 ) -> Iterable[Event]:
     """Evaluations that changed, and every five minutes those that did not."""
@@ -192,7 +212,7 @@ def _verdicts(
             )
 
 
-def _grew(memory: Debounce, contract: Contract, total: int, now: datetime) -> bool:
+def grew(memory: Debounce, contract: Contract, total: int, now: datetime) -> bool:
     """Whether a position moved since it was reported; four reports per refresh interval are enough."""
     key = f"position {contract.full_name}"
     last = memory.said.get(key)

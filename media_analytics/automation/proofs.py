@@ -54,7 +54,7 @@ def proofs_sensor(jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
         requests: list[dg.RunRequest] = []
         ends = {topic.name: kafka.end_offsets(topic.name) for topic in CHECKED}
         due, why = completeness_is_due(context.instance, ends, now)
-        if due and not _is_running(context.instance, COMPLETENESS):
+        if due and not is_running(context.instance, COMPLETENESS):
             requests.append(
                 dg.RunRequest(
                     job_name=COMPLETENESS, partition_key=now.date().isoformat(), run_config=ONLY_NEW
@@ -114,5 +114,6 @@ def _saw_records(kafka: KafkaLog, hour: datetime) -> bool:
     return kafka.offsets_at(RAW.name, hour) != kafka.offsets_at(RAW.name, hour + HOUR)
 
 
-def _is_running(instance: dg.DagsterInstance, job: str) -> bool:
+def is_running(instance: dg.DagsterInstance, job: str) -> bool:
+    """Whether a run of the job waits or is under way."""
     return bool(instance.get_run_records(dg.RunsFilter(job_name=job, statuses=_UNFINISHED), limit=1))

@@ -6,12 +6,15 @@ start (`conditions.py`, `proofs.py`).
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import get_args
 
 import dagster as dg
 
 from media_analytics.automation.jobs import COMPLETENESS, EXTERNAL_CONTRACTS, AssetJob
+from media_analytics.automation.micro_batch_maintenance import maintenance_config
 from media_analytics.errors import SettingsError
+from media_analytics.micro_batches.table import MicroBatched
 from media_analytics.settings import Environment, Settings
 
 # Cron (UTC) by schedule and environment; None: it does not run there. Every environment must be named.
@@ -34,15 +37,31 @@ CRONS: Mapping[str, Mapping[Environment, str | None]] = {
         "uat": "0 4 * * *",
         "prod": "0 4 * * *",
     },
+    "compact_micro_batched_tables": {
+        "dev": "25 * * * *",
+        "qa": "25 * * * *",
+        "uat": "25 * * * *",
+        "prod": "25 * * * *",
+    },
+    "vacuum_micro_batched_tables": {
+        "dev": "40 4 * * *",
+        "qa": "40 4 * * *",
+        "uat": "40 4 * * *",
+        "prod": "40 4 * * *",
+    },
 }
 RECHECKED_DAYS = 7
 VACUUMED = ("bronze.user_events", "ops.user_events_dates")
 
 
 def schedules(
-    settings: Settings, jobs: Sequence[AssetJob], maintenance: dg.JobDefinition
+    settings: Settings,
+    jobs: Sequence[AssetJob],
+    maintenance: dg.JobDefinition,
+    micro_batches: dg.JobDefinition,
+    micro_batched: Sequence[MicroBatched],
 ) -> list[dg.ScheduleDefinition]:
-    """The schedules of this environment.
+    """The schedules of this environment. `micro_batches` is the job that maintains the tables `micro_batched`.
 
     Raises:
         SettingsError: a schedule does not say what it does in each environment.
@@ -57,6 +76,10 @@ def schedules(
             default_status=dg.DefaultScheduleStatus.RUNNING,
         ),
         "vacuum_streamed_tables": lambda cron: _vacuum(cron, maintenance),
+        **{
+            f"{action}_micro_batched_tables": partial(_maintain, action, micro_batches, micro_batched)
+            for action in ("compact", "vacuum")
+        },
     }
     result = []
     for name, make in made.items():
@@ -64,6 +87,18 @@ def schedules(
         if cron is not None:
             result.append(make(cron))
     return result
+
+
+def _maintain(
+    action: str, job: dg.JobDefinition, tables: Sequence[MicroBatched], cron: str
+) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        name=f"{action}_micro_batched_tables",
+        cron_schedule=cron,
+        job=job,
+        run_config=maintenance_config(tables, action),
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
 
 
 def cron_of(name: str, environment: Environment) -> str | None:

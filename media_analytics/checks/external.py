@@ -32,10 +32,9 @@ DAY = timedelta(days=1)
 EXTERNAL = tuple(
     contract
     for contract in TABLES.values()
-    if contract.writer != "spark-connect"
-    or contract.layer == "bronze"
+    if contract.writer in ("stream", "sink")
+    or (contract.writer == "micro-batch" and contract.layer == "ops")
     or contract.full_name in ("ops.session_dates", "ops.restatements", "ops.maintenance_requests")
-    or (contract.layer == "ops" and contract.model is table("ops.user_events_dates").model)
 )
 STREAMED: Mapping[str, Sequence[TableContract]] = {
     "stream": (table("bronze.user_events"),),

@@ -1,7 +1,7 @@
 """What batch work asks Kafka: positions, topic ids, committed offsets, dead letters since an instant.
 
-Belongs here: read-only questions to the cluster through confluent-kafka. Does not belong here: reading events (the
-stream, the sink and the enricher do), producing, topic administration (`contracts.apply`).
+Belongs here: read-only questions to the cluster through confluent-kafka, ranges of messages. Does not belong here:
+decoding events, producing, topic administration (`contracts.apply`).
 """
 
 import json
@@ -119,7 +119,14 @@ class KafkaLog:
 
     def _read(self, topic: str, start: Mapping[int, int]) -> Iterator[Message]:
         """Committed messages from `start` to the end as it is now."""
-        end = self.end_offsets(topic)
+        return self.messages(topic, start, self.end_offsets(topic))
+
+    def messages(self, topic: str, start: Mapping[int, int], end: Mapping[int, int]) -> Iterator[Message]:
+        """Committed messages of `[start, end)` of each partition; those of a partition in order.
+
+        Raises:
+            ServiceError: Kafka sent nothing for a while, or no longer holds an offset of the range.
+        """
         pending = {p: end[p] for p in end if start[p] < end[p]}
         if not pending:
             return

@@ -1,7 +1,8 @@
-"""Where the stream goes on: the place is in the table, in the note of each commit.
+"""Where a writer of bronze goes on: the place is in the table, in the note of each commit.
 
 Belongs here: the note, the rules that keep a start from losing or repeating records, the errors that
-name the fix. Does not belong here: reading records (`source`), writing them (`batches`).
+name the fix. Does not belong here: reading records (`source`), writing them (`batches`). The stream is one
+writer; micro-batches (`media_analytics.micro_batches`) are others, each under an application of its own.
 
 Each batch has a number that grows by one for ever, whatever process writes it; it is the version of the
 Delta transaction, so a lost or fresh checkpoint can never make a batch look like one that was written
@@ -9,7 +10,7 @@ before.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,10 +40,10 @@ class Bounds:
     first: Mapping[int, int]
     end: Mapping[int, int]
 
-    def note(self, **more: Any) -> str:
+    def note(self, application: str = APPLICATION, **more: Any) -> str:
         """What the commit carries. It says all a later start needs."""
         bounds = {
-            "stream": APPLICATION,
+            "stream": application,
             "batch": self.number,
             "topic_id": self.topic_id,
             "first": {str(p): o for p, o in sorted(self.first.items())},
@@ -51,9 +52,9 @@ class Bounds:
         return json.dumps(bounds | more)
 
 
-def of_note(note: Mapping[str, Any]) -> Bounds | None:
-    """The bounds a note carries, or None when it is not of this stream."""
-    if note.get("stream") != APPLICATION:
+def of_note(note: Mapping[str, Any], application: str = APPLICATION) -> Bounds | None:
+    """The bounds a note carries, or None when it is not of this writer."""
+    if note.get("stream") != application:
         return None
     return Bounds(
         int(note["batch"]),
@@ -63,27 +64,44 @@ def of_note(note: Mapping[str, Any]) -> Bounds | None:
     )
 
 
-def last_batch(path: str) -> Bounds | None:
-    """The bounds of the last batch in a table, or None when the stream never wrote to it.
+def fix(offsets: str) -> str:
+    """What to do; `offsets` is JSON or the word for it."""
+    return (
+        "Nothing was changed. When you know where to go on, stop the stream, run "
+        f"`python -m spark_jobs.jobs.user_events_stream --go-on-at '{offsets}'` and start it again."
+    )
+
+
+# What to do, given the offsets to go on at.
+Fix = Callable[[str], str]
+
+
+def last_batch(path: str, application: str = APPLICATION, fix: Fix = fix) -> Bounds | None:
+    """The bounds of the last batch in a table, or None when the application never wrote to it.
 
     Raises:
         DataLossError: it did write, but the log does not say where it stopped.
     """
     for limit in (20, None):
         for _, note in io.notes(path, limit):
-            if found := of_note(note):
+            if found := of_note(note, application):
                 return found
-    number = io.transaction_version(path, APPLICATION)
+    number = io.transaction_version(path, application)
     if number is None and DeltaTable(io.delta_uri(path)).get_add_actions().num_rows == 0:
         return None
     raise DataLossError(
-        f"{path} holds rows, but none of the commits that its log still keeps says where the stream stopped. "
+        f"{path} holds rows, but none of the commits that its log still keeps says where its writer stopped. "
         f"{fix('OFFSETS')}"
     )
 
 
 def check(
-    topic: str, topic_id: str, last: Bounds | None, low: Mapping[int, int], high: Mapping[int, int]
+    topic: str,
+    topic_id: str,
+    last: Bounds | None,
+    low: Mapping[int, int],
+    high: Mapping[int, int],
+    fix: Fix = fix,
 ) -> None:
     """Refuse a start that would lose or repeat records.
 
@@ -121,14 +139,6 @@ def next_offsets(last: Bounds | None, partitions: Iterable[int]) -> dict[int, in
     """The first offset to read of each partition; a partition that is new starts at 0."""
     known = {} if last is None else last.end
     return {p: known.get(p, 0) for p in partitions}
-
-
-def fix(offsets: str) -> str:
-    """What to do; `offsets` is JSON or the word for it."""
-    return (
-        "Nothing was changed. When you know where to go on, stop the stream, run "
-        f"`python -m spark_jobs.jobs.user_events_stream --go-on-at '{offsets}'` and start it again."
-    )
 
 
 def _text(offsets: Mapping[int, int]) -> str:

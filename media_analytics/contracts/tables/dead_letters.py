@@ -37,7 +37,7 @@ BRONZE_DEAD_LETTERS = TableContract(
     refresh_interval=DEAD_LETTERS.refresh_interval,
     owner=DEAD_LETTERS.owner,
     store="delta",
-    writer="spark-connect",
+    writer="micro-batch",
     source="dead_letters",
 )
 CONTRACTS = (BRONZE_DEAD_LETTERS,)

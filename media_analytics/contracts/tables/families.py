@@ -123,7 +123,7 @@ def _bronze(name: str, topic: TopicContract, model: type[DataFrameModel]) -> Tab
         refresh_interval=topic.refresh_interval,
         owner=topic.owner,
         store="delta",
-        writer="spark-connect",
+        writer="micro-batch",
         source=topic.name,
     )
 

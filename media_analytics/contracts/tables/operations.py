@@ -233,6 +233,7 @@ CONTRACTS = (
             Daily("event_date", stored="event_date"),
             ("event_date", "appended_hour"),
             bronze.refresh_interval,
+            writer="micro-batch",
         )
         for bronze in families.CONTRACTS
         if bronze.layer == "bronze"

@@ -1,0 +1,1 @@
+"""Micro-batches on a real broker and registry and real Delta tables."""
