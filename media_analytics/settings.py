@@ -72,6 +72,9 @@ class Kafka(_Section):
         config = {
             "bootstrap.servers": self.bootstrap_servers,
             "security.protocol": self.security_protocol,
+            # With librdkafka's default, a client that loses all brokers forgets them; 2.16 then waits for ever in
+            # send_offsets_to_transaction for the coordinator it forgot (librdkafka issue 5511).
+            "metadata.recovery.strategy": "none",
         }
         if self.security_protocol == "SASL_SSL":
             if self.sasl_username is None or self.sasl_password is None:

@@ -14,10 +14,9 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
-from media_analytics.errors import ServiceError
 from media_analytics.settings import Kafka
 from streaming.enricher.records import Output
-from streaming.runtime.clients import Errors
+from streaming.runtime.clients import Errors, raise_hopeless
 from streaming.runtime.stop import StoppedError, StopSignal
 
 _CALL_SECONDS = 10.0
@@ -78,7 +77,7 @@ class Transactions:
         """Send the offsets and commit. False: the transaction was aborted, everything in it has to be done again.
 
         Raises:
-            ServiceError: another process took over this transactional id, or the broker refuses for good.
+            FencedError: the broker knows a newer producer under this id, or ended its transaction for good.
         """
         try:
             self._call(lambda: self._producer.send_offsets_to_transaction(offsets, group, _CALL_SECONDS))
@@ -98,19 +97,14 @@ class Transactions:
             self.is_open = False
 
     def _call(self, action: Callable[[], Any]) -> None:
-        """Retry what the client calls retriable. Other errors: fatal ones end the process, the rest is raised."""
+        """Retry what the client calls retriable; what no retry heals gets its own error, the rest is raised."""
         asked_to_stop_at: float | None = None
         while True:
             try:
                 action()
             except KafkaException as raised:
                 error: KafkaError = raised.args[0]
-                if error.fatal() or error.code() in (KafkaError._FENCED, KafkaError.PRODUCER_FENCED):
-                    raise ServiceError(
-                        f"{self._id}: this process is fenced ({error.str()}): another enricher with the same "
-                        "instance started, or its transaction timed out. It stops; nothing of its open transaction is "
-                        "visible. Run one process for each MEDIA_ANALYTICS_ENRICHMENT__INSTANCE"
-                    ) from raised
+                raise_hopeless(self._id, error)
                 if not error.retriable() or error.txn_requires_abort():
                     raise
                 _LOG.warning("kafka: %s; trying again", error.str())

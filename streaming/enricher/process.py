@@ -37,6 +37,7 @@ from streaming.enricher.output import Transactions
 from streaming.enricher.records import LATEST, RAW, Decoded, Input, Records
 from streaming.runtime import clients, effects, positions
 from streaming.runtime.health import Health
+from streaming.runtime.seat import Seat, looker
 from streaming.runtime.stop import StopSignal
 
 GROUP = "enricher"
@@ -64,10 +65,12 @@ class EnricherProcess:
         self._stop = stop
         self._hook = hook
         self._errors = clients.Errors(GROUP, _LOG)
-        instance = settings.enrichment.instance
+        self._instance = settings.enrichment.instance
         self._registry = RegistryClient(settings.registry.url)
-        self._transactions = Transactions(settings.kafka, f"{GROUP}-{instance}", self._errors, stop)
-        self._consumer = clients.consumer(settings.kafka, GROUP, instance, self._errors)
+        self._admin = clients.admin(settings.kafka, self._errors)
+        look = looker(self._admin, GROUP, self._instance)
+        self._seat = Seat(GROUP, self._instance, look, health, stop)
+        self._transactions, self._consumer = self._made_clients()
         self._topic = positions.Topic(RAW, "", 0)
         # Next offset to read of each partition this process has.
         self._next: dict[int, int] = {}
@@ -81,20 +84,38 @@ class EnricherProcess:
 
         Raises:
             DataLossError: a start would lose or repeat records.
-            ServiceError: another enricher took over, or Kafka refuses this one.
+            ServiceError: another enricher with this instance lives, or Kafka refuses this one.
         """
         try:
             records = self._until_answered(self._records)
             self._topic = self._until_answered(self._described)
-            # Ends a transaction that an earlier process left open, before any position is read.
+            while not self._is_done(records):
+                self._transactions, self._consumer = self._made_clients()
+        finally:
+            self._consumer.close()
+            self._registry.close()
+
+    def _is_done(self, records: Records) -> bool:
+        """Enrich as a member of the group until asked to stop. False: fenced, and another member may be made."""
+        try:
+            # Ends a transaction that an earlier process or member left open, before any position is read.
             self._transactions.start()
             self._consumer.subscribe(
                 [RAW], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
             )
             self._loop(records)
-        finally:
+        except clients.FencedError as error:
+            # Nothing of an open transaction is visible; the next member starts from what is committed.
             self._consumer.close()
-            self._registry.close()
+            self._forget()
+            self._seat.regain(str(error))
+            return False
+        return True
+
+    def _made_clients(self) -> tuple[Transactions, Consumer]:
+        kafka, errors = self._settings.kafka, self._errors
+        transactions = Transactions(kafka, f"{GROUP}-{self._instance}", errors, self._stop)
+        return transactions, clients.consumer(kafka, GROUP, self._instance, errors)
 
     def _loop(self, records: Records) -> None:
         committed_at = time.monotonic()
@@ -151,6 +172,8 @@ class EnricherProcess:
             self._until_answered(self._take_given)
         first = self._consumer.poll(COMMIT_SECONDS / 2 if self._transactions.is_open else 0.5)
         batch = [] if first is None else [first, *self._consumer.consume(MOST_MESSAGES, 0.005)]
+        for message in batch:
+            clients.raise_if_fenced(GROUP, message)
         if self._is_revoked or self._given is not None:
             # Another owner reads these partitions from the committed offsets on.
             self._is_revoked = False
@@ -175,15 +198,21 @@ class EnricherProcess:
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Runs inside `poll`. The loop checks the start positions before anything is read."""
+        self._seat.taken(consumer.memberid())
         consumer.assign([])
         self._given = [p.partition for p in partitions]
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Runs inside `poll`, also when the session was lost."""
         _LOG.info("%s: partitions %s were taken", RAW, [p.partition for p in partitions])
-        consumer.assign([])
-        self._given = None
+        # Only this ends a revocation: after `assign([])` the member would neither leave nor join again.
+        consumer.unassign()
+        self._forget()
         self._is_revoked = True
+
+    def _forget(self) -> None:
+        self._given = None
+        self._is_revoked = False
         self._next, self._lag = {}, {}
 
     def _take_given(self) -> None:
@@ -212,8 +241,7 @@ class EnricherProcess:
         return Records(self._registry, self._enrichment, letters)
 
     def _described(self) -> positions.Topic:
-        admin = clients.admin(self._settings.kafka, self._errors)
-        raw, latest = positions.describe(admin, RAW), positions.describe(admin, LATEST)
+        raw, latest = positions.describe(self._admin, RAW), positions.describe(self._admin, LATEST)
         if raw.partitions != latest.partitions:
             raise ServiceError(
                 f"{RAW} has {raw.partitions} partitions and {LATEST} has {latest.partitions}; an event keeps its "

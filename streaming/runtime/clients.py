@@ -7,11 +7,12 @@ librdkafka reports a wrong password or certificate only to `error_cb`, so it is 
 import logging
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError
+from confluent_kafka import Consumer, KafkaError, Message
 from confluent_kafka.admin import AdminClient
 
 from media_analytics.errors import DataLossError, ServiceError
 from media_analytics.settings import Kafka
+from streaming.runtime.seat import SESSION_SECONDS
 
 # Ends the process: waiting would not help.
 _HOPELESS = frozenset(
@@ -26,7 +27,14 @@ _HOPELESS = frozenset(
     )
 )
 
-_FENCED = frozenset((KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID, KafkaError.PRODUCER_FENCED))
+# The only fatal error of a consumer is that it is fenced; a message then says no more than "fatal".
+_FENCED = frozenset(
+    (KafkaError._FATAL, KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID, KafkaError.PRODUCER_FENCED)
+)
+
+
+class FencedError(ServiceError):
+    """The broker knows another client under this id. This client is of no use any more; `seat.py` says what then."""
 
 
 class Errors:
@@ -61,23 +69,31 @@ def raise_hopeless(name: str, error: KafkaError) -> None:
 
     Raises:
         DataLossError: the wanted offset is not in the log any more.
-        ServiceError: fenced by another process of the same instance, or refused.
+        FencedError: the client is fenced.
+        ServiceError: Kafka refuses this process.
     """
     if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
         raise DataLossError(
             f"{name}: the offset to read next is not in the log any more ({error.str()}). Nothing was changed; start "
             "the process again and its message will say what is missing and how to go on"
         )
-    if error.fatal() or error.code() in _FENCED:
-        raise ServiceError(
-            f"{name}: this process is fenced ({error.str()}): another one with the same instance took over, or the "
-            "broker died while the group was forming. It stops, nothing is half done; run one process for each "
-            "instance and start it again"
-        )
     if error.code() in _HOPELESS:
         raise ServiceError(
             f"{name}: Kafka refuses this process: {error.str()}; check its credentials and ACLs"
         )
+    if error.fatal() or error.code() in _FENCED:
+        raise FencedError(f"{name}: {error.str()}")
+
+
+def raise_if_fenced(name: str, message: Message) -> None:
+    """Look for the one error that must be seen even when the message itself no longer matters: it comes only once.
+
+    Raises:
+        FencedError: the client is fenced.
+    """
+    error = message.error()
+    if error is not None and error.code() in _FENCED:
+        raise_hopeless(name, error)
 
 
 def admin(kafka: Kafka, errors: Errors) -> AdminClient:
@@ -90,7 +106,7 @@ def consumer(kafka: Kafka, group: str, instance: str, errors: Errors, **config: 
     """A consumer that never picks a start offset by itself and never commits by itself.
 
     Static membership: a restarted process takes its partitions back at once, and a second one with the same instance
-    ends the first.
+    ends the first (`seat.py`).
     """
     return Consumer(
         kafka.client_config()
@@ -106,7 +122,7 @@ def consumer(kafka: Kafka, group: str, instance: str, errors: Errors, **config: 
             "fetch.min.bytes": 65536,
             "fetch.wait.max.ms": 50,
             "queued.max.messages.kbytes": 32768,
-            "session.timeout.ms": 10000,
+            "session.timeout.ms": int(SESSION_SECONDS * 1000),
             "heartbeat.interval.ms": 3000,
             # A store or registry may be away for long; the process waits and keeps its place.
             "max.poll.interval.ms": 3_600_000,

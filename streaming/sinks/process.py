@@ -32,6 +32,7 @@ from media_analytics.settings import Settings
 from streaming.codecs.registry import RegistryClient
 from streaming.runtime import clients, effects, positions
 from streaming.runtime.health import Health
+from streaming.runtime.seat import Seat, looker
 from streaming.runtime.stop import StopSignal
 from streaming.sinks.lane import Lane, Offsets
 from streaming.sinks.letter_box import LetterBox
@@ -40,6 +41,7 @@ from streaming.sinks.routes import ROUTES, Route
 
 NAME = "sink"
 GROUP = "clickhouse-sink"
+INSTANCE = "0"
 FLUSH_SECONDS = 0.25
 SETTLE_SECONDS = 1.0
 MOST_ROWS = 20_000
@@ -72,7 +74,9 @@ class ClickHouseSink:
             route.topic: Lane(route, GROUP, settings, self._registry, letters, health, stop, hook)
             for route in routes
         }
-        self._consumer = clients.consumer(settings.kafka, GROUP, "0", self._errors)
+        self._admin = clients.admin(settings.kafka, self._errors)
+        self._seat = Seat(GROUP, INSTANCE, looker(self._admin, GROUP, INSTANCE), health, stop)
+        self._consumer = self._made_consumer()
         # What the group's offsets say now, so that an idle sink commits once.
         self._committed: Offsets = {}
         self._given: list[tuple[str, int]] | None = None
@@ -83,19 +87,36 @@ class ClickHouseSink:
 
         Raises:
             DataLossError: a start would lose or repeat rows.
-            ServiceError: another sink took over, or Kafka or ClickHouse refuse this one.
+            ServiceError: another sink lives, or Kafka or ClickHouse refuse this one.
         """
         try:
             self._until_kafka_answers(self._describe)
-            self._consumer.subscribe(
-                [*self._lanes], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
-            )
-            self._loop()
+            while not self._is_done():
+                self._consumer = self._made_consumer()
         finally:
             self._consumer.close()
             for lane in self._lanes.values():
                 lane.close()
             self._registry.close()
+
+    def _is_done(self) -> bool:
+        """Store as a member of the group until asked to stop. False: fenced, and another member may be made."""
+        try:
+            self._consumer.subscribe(
+                [*self._lanes], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+            )
+            self._loop()
+        except clients.FencedError as error:
+            # Closing takes the partitions away; the next member starts from what is committed, as a new process.
+            self._consumer.close()
+            self._given = None
+            self._forget()
+            self._seat.regain(str(error))
+            return False
+        return True
+
+    def _made_consumer(self) -> Consumer:
+        return clients.consumer(self._settings.kafka, GROUP, INSTANCE, self._errors)
 
     def _loop(self) -> None:
         flushed_at = time.monotonic()
@@ -206,6 +227,8 @@ class ClickHouseSink:
             return
         first = self._consumer.poll(wait_seconds)
         batch = [] if first is None else [first, *self._consumer.consume(_CHUNK, 0.005)]
+        for message in batch:
+            clients.raise_if_fenced(GROUP, message)
         if self._given is not None or not self._is_assigned:
             # The group changed while reading: what was read belongs to the past.
             return
@@ -238,7 +261,7 @@ class ClickHouseSink:
         """Commit offsets with metadata for all partitions in one request. False: the group is changing.
 
         Raises:
-            ServiceError: another sink took over.
+            FencedError: the broker knows another member on this seat.
         """
         if wanted == self._committed:
             return True
@@ -264,13 +287,15 @@ class ClickHouseSink:
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Runs inside `poll`. The loop checks the start positions before anything is read."""
+        self._seat.taken(consumer.memberid())
         consumer.assign([])
         self._given = [(p.topic, p.partition) for p in partitions]
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Runs inside `poll`, also when the session was lost. What was read is read again by the next owner."""
         _LOG.info("partitions %s were taken", [f"{p.topic}[{p.partition}]" for p in partitions])
-        consumer.assign([])
+        # Only this ends a revocation: after `assign([])` the member would neither leave nor join again.
+        consumer.unassign()
         self._given = None
         self._forget()
 
@@ -281,9 +306,8 @@ class ClickHouseSink:
             lane.forget()
 
     def _describe(self) -> None:
-        admin = clients.admin(self._settings.kafka, self._errors)
         for topic, lane in self._lanes.items():
-            lane.topic = positions.describe(admin, topic)
+            lane.topic = positions.describe(self._admin, topic)
 
     def _has_read(self) -> bool:
         return any(lane.reading.messages for lane in self._lanes.values())
