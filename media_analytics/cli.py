@@ -27,6 +27,7 @@ _COMMANDS: tuple[tuple[str, str | None], ...] = (
     ("ingest", "ingest"),
     ("simulate", None),
     ("trace", None),
+    ("completeness", None),
     ("contracts", "contracts"),
 )
 

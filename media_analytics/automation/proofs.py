@@ -12,7 +12,7 @@ import dagster as dg
 
 from media_analytics.automation.jobs import COMPLETENESS, OFFSET_BOUNDS, AssetJob
 from media_analytics.checks.completeness_stores import CHECKED
-from media_analytics.contracts.registry import table, topic
+from media_analytics.contracts.registry import table
 from media_analytics.factory import asset_key
 from media_analytics.partitions import hour_key, hour_of
 from media_analytics.resources.clock import Clock
@@ -25,7 +25,6 @@ LOOK_BACK = timedelta(days=7)
 HOURS_PER_TICK = 24
 HOUR = timedelta(hours=1)
 CLOSED_AFTER = timedelta(minutes=5)
-RAW = topic("user.raw")
 ONLY_NEW = {"ops": {"ops__completeness": {"config": {"recheck": False}}}}
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -111,7 +110,9 @@ def closed_hours(after: str | None, now: datetime) -> Iterator[datetime]:
 
 
 def _saw_records(kafka: KafkaLog, hour: datetime) -> bool:
-    return kafka.offsets_at(RAW.name, hour) != kafka.offsets_at(RAW.name, hour + HOUR)
+    return any(
+        kafka.offsets_at(topic.name, hour) != kafka.offsets_at(topic.name, hour + HOUR) for topic in CHECKED
+    )
 
 
 def is_running(instance: dg.DagsterInstance, job: str) -> bool:

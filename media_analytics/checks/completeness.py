@@ -29,6 +29,8 @@ class Span:
     partition: int
     first: int
     last: int
+    # How many of the offsets are messages; None: all of them.
+    messages: int | None = None
 
     @property
     def place(self) -> Place:
@@ -38,7 +40,7 @@ class Span:
     @property
     def count(self) -> int:
         """Messages; offsets of topics we produce without transactions are contiguous."""
-        return self.last - self.first + 1
+        return self.last - self.first + 1 if self.messages is None else self.messages
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,17 @@ def spans(start: datetime, end: datetime, offsets_at: OffsetsAt) -> list[Span]:
     if start >= end:
         return []
     return _between(start, end, dict(offsets_at(start)), dict(offsets_at(end)), offsets_at)
+
+
+def counted_spans(records: Iterable[tuple[int, int, datetime]]) -> list[Span]:
+    """The spans of a topic whose offsets have gaps, from its records: partition, offset, append time."""
+    found: dict[Place, list[int]] = {}
+    for partition, offset, appended_at in records:
+        found.setdefault((minute_of(appended_at), partition), []).append(offset)
+    return [
+        Span(minute, partition, min(offsets), max(offsets), len(offsets))
+        for (minute, partition), offsets in sorted(found.items())
+    ]
 
 
 def _between(

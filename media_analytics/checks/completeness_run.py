@@ -17,11 +17,13 @@ from media_analytics.checks.completeness import (
     MINUTE,
     Judged,
     Letters,
+    Span,
     Store,
     StoreView,
     absent_offsets,
     as_ranges,
     closed_through,
+    counted_spans,
     judge,
     last_settled,
     minute_of,
@@ -31,7 +33,7 @@ from media_analytics.contracts.model import TopicContract
 from media_analytics.contracts.registry import table
 from media_analytics.resources.clickhouse import ClickHouse
 from media_analytics.resources.delta_log import DeltaLog
-from media_analytics.resources.kafka import KafkaLog
+from media_analytics.resources.kafka import KafkaLog, appended_at
 from media_analytics.resources.lake import Lake
 from media_analytics.settings import Settings
 
@@ -98,7 +100,7 @@ def check_between(
     settled = last_settled(now)
     end = min(settled, until or settled)
     state = where.kafka.topic(topic.name)
-    found = spans(start, end, lambda instant: where.kafka.offsets_at(topic.name, instant))
+    found = _spans(where.kafka, topic, start, end)
     if not found:
         return Report(
             topic.name, (), (), dict.fromkeys(topic.stores, end), where.kafka.offsets_at(topic.name, end)
@@ -110,7 +112,7 @@ def check_between(
     if "realtime" in topic.stores:
         views["realtime"] = stores.realtime_view(where.clickhouse, topic.name, window)
     if "lake" in topic.stores:
-        views["lake"] = stores.lake_view(where.lake, topic.name, window)
+        views["lake"] = stores.lake_view(where.lake, where.log, topic.name, window)
     judged = judge(found, topic.name, state.topic_id, views, letters, now)
     first_open = min((j.span.minute for j in judged if j.open_stores and not j.is_overdue), default=end)
     done = tuple(j for j in judged if j.span.minute < first_open)
@@ -122,6 +124,17 @@ def check_between(
         checked_offsets=where.kafka.offsets_at(topic.name, first_open),
         absent=_name_absent(where, topic.name, done, letters),
     )
+
+
+def _spans(kafka: KafkaLog, topic: TopicContract, start: datetime, end: datetime) -> list[Span]:
+    if topic.is_contiguous:
+        return spans(start, end, lambda instant: kafka.offsets_at(topic.name, instant))
+    if start >= end:
+        return []
+    messages = kafka.messages(
+        topic.name, kafka.offsets_at(topic.name, start), kafka.offsets_at(topic.name, end)
+    )
+    return counted_spans((m.partition() or 0, m.offset() or 0, appended_at(m)) for m in messages)
 
 
 def recorded_through(log: DeltaLog, topic: str, topic_id: str, now: datetime) -> datetime | None:
@@ -185,6 +198,6 @@ def _name_absent(where: Stores, topic: str, judged: Sequence[Judged], letters: L
                 j.span, stores.realtime_offsets(where.clickhouse, topic, j.span), letters, "realtime"
             )
         else:
-            missing = absent_offsets(j.span, stores.lake_offsets(where.lake, topic, j.span), letters, "lake")
+            missing = absent_offsets(j.span, stores.lake_offsets(where.log, topic, j.span), letters, "lake")
         named[f"{j.span.minute:%Y-%m-%dT%H:%M} partition {j.span.partition} {store}"] = as_ranges(missing)
     return named

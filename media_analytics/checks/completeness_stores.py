@@ -4,10 +4,12 @@ Belongs here: the questions, bounded by time and offsets. Does not belong here: 
 (`completeness.py`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
 from media_analytics.checks.completeness import MINUTE, Letters, Place, Span, Store, StoreView, minute_of
@@ -15,6 +17,7 @@ from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.registry import TOPICS, stored_in
 from media_analytics.partitions import hour_of
 from media_analytics.resources.clickhouse import ClickHouse
+from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.resources.kafka import KafkaLog
 from media_analytics.resources.lake import Lake
 
@@ -71,9 +74,16 @@ def realtime_offsets(clickhouse: ClickHouse, topic: str, span: Span) -> list[int
     return [int(row[0]) for row in found]
 
 
-def lake_view(lake: Lake, topic: str, window: Window) -> StoreView:
-    """Rows of the topic's bronze table by minute and partition, from the arrival hours of the window on."""
-    rows = lake.read(holding(topic, "lake"), partitions=_hours(window.start, window.now)).where(
+def lake_view(lake: Lake, log: DeltaLog, topic: str, window: Window) -> StoreView:
+    """Rows of the topic's bronze table by minute and partition, from the arrival hours of the window on.
+
+    What micro-batches write is small enough to be counted without Spark.
+    """
+    contract = holding(topic, "lake")
+    hours = _hours(window.start, window.now)
+    if contract.writer == "micro-batch":
+        return _view(_counted(contract, log, hours, window.start))
+    rows = lake.read(contract, partitions=hours).where(
         (F.col("source_topic") == topic) & (F.col("appended_at") >= F.lit(window.start))
     )
     counted = (
@@ -97,15 +107,35 @@ def lake_view(lake: Lake, topic: str, window: Window) -> StoreView:
     )
 
 
-def lake_offsets(lake: Lake, topic: str, span: Span) -> list[int]:
+def lake_offsets(log: DeltaLog, topic: str, span: Span) -> list[int]:
     """Offsets of a minute that bronze holds."""
-    rows = lake.read(holding(topic, "lake"), partitions=[hour_of(span.minute)]).where(
-        (F.col("source_topic") == topic)
-        & (F.col("source_partition") == span.partition)
-        & (F.col("appended_at") >= F.lit(span.minute))
-        & (F.col("appended_at") < F.lit(span.minute + MINUTE))
+    contract = holding(topic, "lake")
+    partition, offset = _place_columns(contract)
+    rows = log.rows(contract, [partition, offset, "appended_at"], [hour_of(span.minute)])
+    at = pc.field("appended_at")
+    inside = (at >= span.minute) & (at < span.minute + MINUTE) & (pc.field(partition) == span.partition)
+    return sorted(set(rows.filter(inside)[offset].to_pylist()))
+
+
+def _place_columns(contract: TableContract) -> tuple[str, str]:
+    """The columns that hold partition and offset: a bronze table has one row per coordinate."""
+    partition, offset = contract.unique_key[-2:]
+    return partition, offset
+
+
+def _counted(
+    contract: TableContract, log: DeltaLog, hours: list[str], start: datetime
+) -> Iterator[tuple[datetime, int, int, int, int]]:
+    partition, offset = _place_columns(contract)
+    rows = log.rows(contract, [partition, offset, "appended_at"], hours)
+    rows = rows.filter(pc.field("appended_at") >= start)
+    minutes = pc.floor_temporal(rows["appended_at"], unit="minute")
+    keyed = pa.table({"minute": minutes, "partition": rows[partition], "offset": rows[offset]})
+    grouped = keyed.group_by(["minute", "partition"]).aggregate(
+        [("offset", "count"), ("offset", "count_distinct"), ("offset", "max")]
     )
-    return [int(r["source_offset"]) for r in rows.select("source_offset").distinct().collect()]
+    names = ("minute", "partition", "offset_count", "offset_count_distinct", "offset_max")
+    yield from zip(*(grouped[name].to_pylist() for name in names), strict=True)
 
 
 def letters_since(kafka: KafkaLog, topic: str, since: datetime) -> Letters:

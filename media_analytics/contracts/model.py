@@ -191,6 +191,8 @@ class TopicContract:
     purposes: tuple[str, ...] = ()
     # The topic it is made from; None for the first topic that holds an event.
     made_from: str | None = None
+    # False: written in transactions, whose marks have offsets too; its records are counted one by one.
+    is_contiguous: bool = True
     # Fields that are null when the event's consent lacks `analytics`.
     removed_without_analytics: tuple[str, ...] = ()
 

@@ -165,6 +165,11 @@ class KafkaLog:
         return _Explained(doing, self._settings.kafka.bootstrap_servers)
 
 
+def appended_at(message: Message) -> datetime:
+    """Log-append time of a message."""
+    return datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
+
+
 class _Explained:
     """Turns a client error into one that says what was asked of which cluster."""
 

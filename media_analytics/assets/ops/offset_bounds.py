@@ -12,6 +12,7 @@ import dagster as dg
 from pyspark.sql import functions as F
 
 from media_analytics.checks.audit import CHECK_NAME, merge_audited
+from media_analytics.checks.completeness_stores import CHECKED
 from media_analytics.contracts.registry import table, topic
 from media_analytics.factory import RETRIES, asset_key, contract_check_spec, external_table
 from media_analytics.partitions import PARTITIONS_PER_RUN, Partitions, hour_of
@@ -21,19 +22,21 @@ from media_analytics.resources.lake import Lake
 CONTRACT = table("ops.offset_bounds")
 BRONZE = table("bronze.user_events")
 RAW = topic("user.raw")
+# First topics whose hours can be rebuilt.
+BOUNDED = tuple(topic for topic in CHECKED if "lake" in topic.stores)
 HOUR = timedelta(hours=1)
 # An hour is closed for its bounds when it ended this long ago: the stream has then stored its last coordinates.
 CLOSED_AFTER = timedelta(minutes=2)
 
 
 def asset(partitions: Partitions) -> dg.AssetsDefinition:
-    """Bounds of the user family, with the range of `user.latest` that holds the same coordinates."""
+    """Bounds of every topic of the lake; of the user family with the range of `user.latest` that holds the same."""
     key = asset_key(CONTRACT)
     spec = external_table(
         CONTRACT,
         partitions,
         declared_in=asset,
-        deps=[dg.AssetDep(asset_key(RAW)), dg.AssetDep(asset_key(BRONZE))],
+        deps=[*(dg.AssetDep(asset_key(topic)) for topic in BOUNDED), dg.AssetDep(asset_key(BRONZE))],
     )
 
     @dg.multi_asset(
@@ -68,7 +71,8 @@ def _record(context: dg.AssetExecutionContext) -> Iterator[Any]:
         rows = [
             row
             for start in starts
-            for row in bounds(lake, context.resources.kafka, start, now)
+            for name in (topic.name for topic in BOUNDED)
+            for row in bounds(lake, context.resources.kafka, name, start, now)
             if _is_new(row, known)
         ]
         version = merge_audited(lake, CONTRACT, rows) if rows else lake.version(CONTRACT)
@@ -79,14 +83,18 @@ def _record(context: dg.AssetExecutionContext) -> Iterator[Any]:
     )
 
 
-def bounds(lake: Lake, kafka: KafkaLog, start: datetime, now: datetime) -> list[Mapping[str, Any]]:
-    """Rows of one hour: a range by partition that saw a record. An hour Kafka no longer holds has none."""
-    hour, state = hour_of(start), kafka.topic(RAW.name)
-    first, end = kafka.offsets_at(RAW.name, start), kafka.offsets_at(RAW.name, start + HOUR)
-    latest = _latest_ranges(lake, hour)
+def bounds(
+    lake: Lake, kafka: KafkaLog, topic: str, start: datetime, now: datetime
+) -> list[Mapping[str, Any]]:
+    """Rows of one hour of a topic: a range by partition that saw a record; none if Kafka no longer holds the hour."""
+    hour, state = hour_of(start), kafka.topic(topic)
+    first, end = kafka.offsets_at(topic, start), kafka.offsets_at(topic, start + HOUR)
+    if first == end:
+        return []
+    latest = _latest_ranges(lake, hour) if topic == RAW.name else {}
     return [
         {
-            "topic": RAW.name,
+            "topic": topic,
             "topic_id": state.topic_id,
             "partition": partition,
             "hour": hour,

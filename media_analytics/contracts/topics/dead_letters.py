@@ -66,5 +66,7 @@ DEAD_LETTERS = TopicContract(
     freshness=Freshness(warn=timedelta(days=2), fail=timedelta(days=3)),
     refresh_interval=timedelta(days=1),
     owner="team:data-platform",
+    stores=("lake",),
+    is_contiguous=False,
 )
 CONTRACTS = (DEAD_LETTERS,)

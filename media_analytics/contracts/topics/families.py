@@ -161,7 +161,7 @@ def _topic(
     interval: timedelta,
     *,
     removed: tuple[str, ...],
-    stores: tuple[CheckedStore, ...] = (),
+    stores: tuple[CheckedStore, ...] = ("lake",),
 ) -> TopicContract:
     """A family's topic: warned of after one and a half intervals, failed after three."""
     return TopicContract(
@@ -197,7 +197,7 @@ SESSION_EVENTS = _topic(
     "visitor_id",
     timedelta(minutes=10),
     removed=(*_PERSON, "visitor_id", "session_ref", "device_id"),
-    stores=("realtime",),
+    stores=("realtime", "lake"),
 )
 SECURITY_EVENTS = _topic(
     "security.events",
@@ -206,7 +206,7 @@ SECURITY_EVENTS = _topic(
     "visitor_id",
     timedelta(days=1),
     removed=(*_PERSON, "visitor_id", "ip", "user_agent"),
-    stores=("realtime",),
+    stores=("realtime", "lake"),
 )
 COMPLIANCE_EVENTS = _topic(
     "compliance.events",
@@ -224,6 +224,6 @@ INTERACTIONS_EVENTS = _topic(
     "customer_id",
     timedelta(minutes=10),
     removed=_PERSON,
-    stores=("realtime",),
+    stores=("realtime", "lake"),
 )
 CONTRACTS = (CONTENT_EVENTS, SESSION_EVENTS, SECURITY_EVENTS, COMPLIANCE_EVENTS, INTERACTIONS_EVENTS)

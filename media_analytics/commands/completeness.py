@@ -1,0 +1,167 @@
+"""`media-analytics completeness`.
+
+Belongs here: arguments, reading `ops.completeness`, the table, the JSON, the exit code. Does not belong here: judging
+minutes (`checks/`).
+"""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from media_analytics.errors import MediaAnalyticsError
+
+if TYPE_CHECKING:
+    from media_analytics.settings import Settings
+
+app = typer.Typer()
+STORES = ("realtime", "lake")
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+_DAY = timedelta(days=1)
+_SHOWN = 20
+
+
+@dataclass
+class Proof:
+    """What the judged minutes of one topic say of one store."""
+
+    topic: str
+    store: str
+    minutes: int = 0
+    messages: int = 0
+    missing: int = 0
+    duplicates: int = 0
+    dead_letters: int = 0
+    judged_through: datetime | None = None
+    # Minutes that are red: partition and offsets to look at.
+    red: list[dict[str, Any]] = field(default_factory=list)
+
+
+@app.command("completeness")
+def command(
+    since: Annotated[
+        str,
+        typer.Option(help="Age (`90m`, `6h`, `7d`) or an instant in ISO 8601; at most 8 days are kept open."),
+    ] = "24h",
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """Show for each topic and store whether every offset is one row or a dead letter; exit code 1 when not."""
+    from media_analytics.local.environment import command_environment
+    from media_analytics.settings import load_settings
+
+    settings = load_settings(command_environment(os.environ))
+    start = instant_of(since, datetime.now(UTC))
+    proofs = summed(_rows(settings, start))
+    if as_json:
+        document = {
+            "since": start,
+            "is_complete": not any(p.red for p in proofs),
+            "proofs": [vars(p) for p in proofs],
+        }
+        sys.stdout.write(json.dumps(document, default=_text, indent=2) + "\n")
+    else:
+        _print(proofs, start)
+    if red := [p for p in proofs if p.red]:
+        places = ", ".join(f"{p.topic} in {p.store}" for p in red)
+        raise MediaAnalyticsError(f"not complete: {places}; see docs/runbooks/completeness.md")
+
+
+def instant_of(text: str, now: datetime) -> datetime:
+    """The instant that `90m`, `6h`, `7d` ago or an ISO 8601 text means.
+
+    Raises:
+        MediaAnalyticsError: it is neither.
+    """
+    if age := re.fullmatch(r"(\d+)([mhd])", text):
+        return now - int(age[1]) * _UNITS[age[2]]
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise MediaAnalyticsError(
+            f"--since is {text!r}; expected an age such as 6h, or an instant in ISO 8601"
+        ) from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def summed(rows: Iterable[Mapping[str, Any]]) -> list[Proof]:
+    """Rows of ops.completeness by topic and store; a store that a topic's contract does not name is left out."""
+    found: dict[tuple[str, str], Proof] = {}
+    for row in sorted(rows, key=lambda r: (r["topic"], r["minute"], r["partition"])):
+        for store in STORES:
+            if row[f"missing_{store}"] is None:
+                continue
+            proof = found.setdefault((row["topic"], store), Proof(row["topic"], store))
+            proof.minutes += 1
+            proof.messages += row["kafka_count"]
+            proof.missing += row[f"missing_{store}"]
+            proof.duplicates += row[f"duplicates_{store}"]
+            proof.dead_letters += row["dead_letters_enricher"] + row[f"dead_letters_{store}"]
+            proof.judged_through = row["minute"] + timedelta(minutes=1)
+            if row[f"missing_{store}"] or row[f"duplicates_{store}"]:
+                proof.red.append(
+                    {
+                        "minute": row["minute"],
+                        "partition": row["partition"],
+                        "first_offset": row["first_offset"],
+                        "last_offset": row["last_offset"],
+                        "missing": row[f"missing_{store}"],
+                        "duplicates": row[f"duplicates_{store}"],
+                    }
+                )
+    return [found[key] for key in sorted(found)]
+
+
+def _rows(settings: "Settings", start: datetime) -> list[dict[str, Any]]:
+    from media_analytics.contracts.registry import table
+    from media_analytics.resources.delta_log import DeltaLog
+
+    today = datetime.now(UTC).date()
+    days = [(start.date() + n * _DAY).isoformat() for n in range((today - start.date()).days + 1)]
+    contract = table("ops.completeness")
+    rows = DeltaLog(settings).rows(contract, list(contract.column_names), days).to_pylist()
+    return [row for row in rows if row["minute"] >= start]
+
+
+def _print(proofs: list[Proof], start: datetime) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if not proofs:
+        console.print(
+            f"No minute since {start:%Y-%m-%d %H:%M} UTC has been judged; completeness runs while data flows."
+        )
+        return
+    names = (
+        "topic",
+        "store",
+        "minutes",
+        "messages",
+        "dead letters",
+        "missing",
+        "duplicates",
+        "judged through",
+    )
+    shown = Table(*names, title=f"completeness since {start:%Y-%m-%d %H:%M} UTC")
+    for p in proofs:
+        numbers = (p.minutes, p.messages, p.dead_letters, p.missing, p.duplicates)
+        through = f"{p.judged_through:%Y-%m-%d %H:%M}" if p.judged_through else ""
+        shown.add_row(p.topic, p.store, *map(str, numbers), through, style="red" if p.red else "")
+    console.print(shown)
+    for p in proofs:
+        for minute in p.red[:_SHOWN]:
+            console.print(
+                f"{p.topic} in {p.store}: {minute['minute']:%Y-%m-%d %H:%M} partition {minute['partition']} offsets "
+                f"{minute['first_offset']} to {minute['last_offset']}: {minute['missing']} missing, "
+                f"{minute['duplicates']} twice"
+            )
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
