@@ -20,7 +20,6 @@ from media_analytics.resources.dagster_api import ENDED, PARTITION, RANGE_END, R
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.resources.kafka import KafkaLog
 from media_analytics.settings import Settings
-from spark_jobs.transforms.days import around
 
 EVENTS = table("silver.events")
 EVENT_DATES = table("ops.user_events_dates")
@@ -156,7 +155,7 @@ def _recorded_versions(log: DeltaLog, dates: Iterable[date]) -> dict[date, int]:
     """Per event date, the version of ops.user_events_dates that silver.events was last published at."""
     days = set(dates)
     # An event date is recorded under itself and its neighbours.
-    near = [d.isoformat() for d in around(days, 1, 2)]
+    near = sorted({(d + timedelta(days=n)).isoformat() for d in days for n in (-1, 0, 1, 2)})
     if not near:
         return {}
     rows = log.rows(SESSION_DATES, ["event_date", "dates_version"], near)
