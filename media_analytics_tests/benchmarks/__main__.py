@@ -6,7 +6,7 @@ import tempfile
 from itertools import chain
 from pathlib import Path
 
-from media_analytics_tests.benchmarks import codecs, path
+from media_analytics_tests.benchmarks import codecs, collector, path
 from media_analytics_tests.benchmarks.harness import run
 
 
@@ -19,7 +19,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="ma-bench-") as folder:
         platform = path.Platform(Path(folder), environ)
         try:
-            run(chain(codecs.benchmarks(), path.benchmarks(platform)), target)
+            run(
+                chain(
+                    codecs.benchmarks(),
+                    collector.benchmarks(Path(folder) / "collector"),
+                    path.benchmarks(platform),
+                ),
+                target,
+            )
         finally:
             platform.command("down")
     return 0

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 12.0
 _REPORT_SECONDS = 1.0
+_USABLE_SECONDS = 20.0
 _DESCRIPTION = """Sends reader events to the platform. A 2xx answer means: stored and replicated.
 
 Every answer is {"accepted", "rejected", "items": [{"index", "event_id", "status", "code", "field", "message"}]}.
@@ -58,13 +59,17 @@ def create(settings: Settings, worker: int = 0) -> Ingest:
 
     async def report() -> None:
         while True:
-            ingest.report()
+            ingest.tick()
             await asyncio.sleep(_REPORT_SECONDS)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         writer.start()
         reporting = asyncio.create_task(report())
+        if worker:
+            # The others serve already: this one takes requests when it can keep their events.
+            await ingest.usable(_USABLE_SECONDS)
+        ingest.is_serving = True
         yield
         reporting.cancel()
         unsent = writer.stop(_DRAIN_SECONDS)

@@ -1,21 +1,23 @@
 """Source code of a function that turns one typed item of a family into its Kafka message.
 
 Belongs here: what the contract says of each field, said in Python: checks in the order of the schema, the datum written
-in the same pass. Does not belong here: the rules' wording (`rules.py`), decoding JSON (`items.py`). One pass without a
-record in between takes a third of the time of building a dictionary, checking it and encoding it; a test compares every
-message with fastavro's.
+in the same pass. Does not belong here: the rules' wording (`rules.py`), decoding JSON (`items.py`), how a value is
+written (`datum.py`). One pass without a record in between takes a third of the time of building a dictionary, checking
+it and encoding it; a test compares every message with fastavro's.
 """
 
 import types
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
 from streaming.codecs.families import Family, Rules
 from streaming.codecs.framing import header
-from streaming.codecs.generate import WRITERS, Schema, varint, write_lines
-from streaming.collector import identity, rules
+from streaming.codecs.generate import Schema
+from streaming.codecs.instants import microseconds
+from streaming.collector import datum, identity, rules
 from streaming.collector.access import Access
 from streaming.collector.identity import Visitors
 from streaming.collector.items import avro_kind, import_of, is_instant
@@ -25,19 +27,22 @@ from streaming.collector.rules import Times
 # What the client has to send although the topic may hold null: consent removes it (decision 0012).
 _REQUIRED: Mapping[str, tuple[str, ...]] = {"session": ("session_ref",), "security": ("ip", "user_agent")}
 _NO_RULES = Rules()
+# field -> local variable that the prologue sets
+_LOCALS: Mapping[str, str] = {
+    "customer_id": "customer_id",
+    "anonymous_id": "anonymous_id",
+    "visitor_id": "visitor_id",
+    "ip": "ip",
+    "user_agent": "agent",
+}
+_MOST_TOGETHER = 4
+Written = tuple[list[str], list[str]]
 
-
-class Event(NamedTuple):
-    """An accepted item: its id and brand, the key and the framed message."""
-
-    event_id: str
-    brand: str
-    key: bytes | None
-    message: bytes
-
-
-# From a typed item, its context, a way to the JSON text of an item, and the item's index.
-Reader = Callable[[Any, Context, Callable[[int], msgspec.Raw], int], Event]
+# An accepted item: its id and brand, the key (none: any partition) and the framed message.
+Event = tuple[str, str, bytes | None, bytes]
+# From a typed item, its context, whether its text may hold a NUL character, a way to the JSON text of an item, and the
+# item's index.
+Reader = Callable[[Any, Context, bool, Callable[[int], msgspec.Raw], int], Event]
 
 
 def reader(
@@ -48,24 +53,26 @@ def reader(
     It raises `Rejection` with the field and the rule. The JSON is asked for only when the item has no `event_id`.
     """
     names = {
-        "Event": Event,
-        "HEADER": header(schema_id),
-        "LIVE": _text_datum("live"),
-        "IMPORT": _text_datum("import"),
-        "BRANDS": {brand: _text_datum(brand) for brand in access.brands},
-        **WRITERS,
+        **datum.NAMES,
+        "BRANDS": {brand: datum.text(brand) for brand in access.brands},
         "PURPOSES": frozenset(family.rules["consent"].items or ()),
         "brand_of": access.brand,
         "import_of": import_of,
-        "occurred": times.occurred,
-        "iso": rules.iso_instant,
+        "occurred": times.of_item,
+        "fromisoformat": datetime.fromisoformat,
+        "EPOCH": rules.EARLIEST,
+        "MICROSECOND": timedelta(microseconds=1),
+        "EARLIEST": max(times.earliest_us, datum.EIGHT_BYTES_FROM),
+        "LATEST": microseconds(rules.LATEST),
+        "canonical": rules.canonical,
         "instant": rules.instant,
-        "visitor_of": visitors.visitor_id,
+        "visitor_of": visitors.of_address,
         "item_id": lambda raw, brand: identity.item_id(msgspec.json.decode(raw), brand),
+        "is_uuid": rules.UUID.fullmatch,
         "uuid_text": rules.uuid_text,
         "address": rules.address,
         "truncated": rules.truncated,
-        "text_bytes": rules.text_bytes,
+        "too_long_or_nul": rules.text_bytes,
         "unknown_word": rules.unknown_word,
         "missing": rules.missing,
         "number": rules.number,
@@ -73,9 +80,13 @@ def reader(
         "texts": rules.texts,
     }
     lines = _prologue(family, schema)
-    for field in schema["fields"]:
-        lines += _field(family, field, names)
-    lines.append(f" return Event(event_id, brand, {_key(family)}, bytes(out))")
+    parts = [datum.quoted(header(schema_id).decode("latin-1"))]
+    for group in _groups(family, schema):
+        more, written = _group(family, schema, group, names)
+        lines += more
+        parts += written
+    lines.append(f" message = {_formatted(parts)}.encode('latin-1')")
+    lines.append(f" return event_id, brand, {_key(family)}, message")
     module = compile("\n".join(lines), f"<{family.name} event>", "exec")
     code = next(c for c in module.co_consts if isinstance(c, types.CodeType))
     return types.FunctionType(code, {"__builtins__": __builtins__, **names}, "event")
@@ -85,7 +96,7 @@ def _prologue(family: Family, schema: Schema) -> list[str]:
     """Lines that decide what several fields depend on: brand, import, person, address, visitor, consent."""
     fields = {f["name"] for f in schema["fields"]}
     required = _REQUIRED.get(family.name, ())
-    lines = ["def event(item, context, raw, index):", " out = bytearray(HEADER)", " sender = context.sender"]
+    lines = ["def event(item, context, nul, raw, index):", " sender = context.sender"]
     lines += [
         f" if item.{name} is None: raise missing('{name}')"
         for name in required
@@ -99,7 +110,6 @@ def _prologue(family: Family, schema: Schema) -> list[str]:
         " customer_id = item.customer_id or None",
         " anonymous_id = item.anonymous_id or None",
         " consent = item.consent",
-        " if consent: texts('consent', consent, PURPOSES)",
     ]
     if "user_agent" in fields:
         lines += [
@@ -116,7 +126,9 @@ def _prologue(family: Family, schema: Schema) -> list[str]:
             lines.append(" if item.ip is None and sender.is_server: raise missing('ip')")
         lines += [
             " ip = context.peer",
-            " if item.ip is not None and sender.is_server: ip = address('ip', item.ip)",
+            " if sender.is_server and item.ip is not None:",
+            "  ip = canonical(item.ip) if len(item.ip) <= 64 else None",
+            "  if ip is None: ip = address('ip', item.ip)",
         ]
     elif "visitor_id" in fields:
         lines.append(" ip = context.peer")
@@ -124,9 +136,7 @@ def _prologue(family: Family, schema: Schema) -> list[str]:
         lines += [
             " if customer_id is not None: visitor_id = 'c:' + customer_id",
             " elif anonymous_id is not None: visitor_id = 'a:' + anonymous_id",
-            " else:",
-            "  visitor_id = visitor_of(customer_id=None, anonymous_id=None, host=ip, user_agent=agent,",
-            "   received_at=context.received_at, is_import=is_import)",
+            " else: visitor_id = visitor_of(ip, agent, context.received_at, is_import)",
         ]
     # A fact about a person whose address is cut is hashed from the whole address first.
     if family.name == "security":
@@ -134,133 +144,196 @@ def _prologue(family: Family, schema: Schema) -> list[str]:
     if family.removed_without_analytics:
         lines.append(" kept = consent is None or 'analytics' in consent")
         lines += [
-            f" if not kept: {_local(name)} = None"
+            f" if not kept: {_LOCALS[name]} = None"
             for name in family.removed_without_analytics
-            if _local(name) is not None
+            if name in _LOCALS
         ]
     return lines
-
-
-def _local(name: str) -> str | None:
-    """The local variable that the prologue sets for a field."""
-    return {"user_agent": "agent"}.get(name) or (
-        name if name in ("customer_id", "anonymous_id", "visitor_id", "ip") else None
-    )
 
 
 def _key(family: Family) -> str:
     """The expression of the message key; it is null when consent removed it or the client named none."""
     name = family.key
-    value = _local(name) or f"item.{name}"
+    value = _LOCALS.get(name, f"item.{name}")
     if name == "visitor_id" and name not in family.removed_without_analytics:
         return f"{value}.encode()"
     return f"None if {value} is None else {value}.encode()"
 
 
-def _field(family: Family, field: Mapping[str, Any], names: dict[str, Any]) -> list[str]:
-    """Lines that check one field and append its datum."""
+def _groups(family: Family, schema: Schema) -> list[list[int]]:
+    """The fields by number; up to four neighbours that the client may leave out stand together."""
+    groups: list[list[int]] = []
+    is_open = False
+    for number, field in enumerate(schema["fields"]):
+        is_optional = (
+            isinstance(field["type"], list)
+            and field["type"][0] == "null"
+            and field["name"] not in {*_LOCALS, "consent", *family.removed_without_analytics}
+        )
+        if is_optional and is_open and len(groups[-1]) < _MOST_TOGETHER:
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+        is_open = is_optional
+    return groups
+
+
+def _group(family: Family, schema: Schema, group: list[int], names: dict[str, Any]) -> Written:
+    """Lines and parts of a group of fields; most often all of a group is left out."""
+    lines: list[str] = []
+    parts: list[str] = []
+    for number in group:
+        more, written = _field(family, schema["fields"][number], number, names)
+        lines += more
+        parts += written
+    if len(group) == 1:
+        return lines, parts
+    missing = " and ".join(f"item.{schema['fields'][number]['name']} is None" for number in group)
+    name = f"g{group[0]}"
+    return [
+        f" if {missing}: {name} = {datum.NULLS[0] * len(group)!r}",
+        " else:",
+        *(f" {line}" for line in lines),
+        f"  {name} = {_formatted(parts)}",
+    ], [f"{{{name}}}"]
+
+
+def _formatted(parts: list[str]) -> str:
+    quotes = "'" * 3
+    return f"f{quotes}{''.join(parts)}{quotes}"
+
+
+def _field(family: Family, field: Mapping[str, Any], number: int, names: dict[str, Any]) -> Written:
+    """Lines that check one field, and the parts of the message that write it."""
     name, schema = field["name"], field["type"]
     rule = family.rules.get(name, _NO_RULES)
-    special = {
-        "event_id": [
-            " event_id = item.event_id",
-            " if event_id is None: event_id = item_id(raw(index), brand)",
-            " else: event_id = uuid_text('event_id', event_id)",
-            # 36 characters of ASCII.
-            " out.append(72)",
-            " out += event_id.encode()",
-        ],
-        "brand": [" out += BRANDS[brand]"],
-        "occurred_at": [
-            " out += varint(occurred('occurred_at', iso('occurred_at', item.occurred_at), context.received_at,"
-            " is_import=is_import))"
-        ],
-        "received_at": [" out += varint(context.received_us)"],
-        "origin": [" out += IMPORT if is_import else LIVE"],
-        "is_truncated": [" out.append(0)"],
-        "consent": write_lines(schema, "consent", 1),
-        # Checked already, or made by us.
-        "visitor_id": _plain_text("visitor_id", schema),
-        "ip": _plain_text("ip", schema),
-    }
-    if name in special:
-        return special[name]
-    if name in ("customer_id", "anonymous_id"):
-        return _text(name, schema, rule, name, names)
-    if name == "user_agent":
-        return _text(name, schema, rule, "(agent or None)", names)
-    removed = name in family.removed_without_analytics
-    value = f"(item.{name} if kept else None)" if removed else f"item.{name}"
+    if name in ("visitor_id", "ip"):
+        return _ours(name, schema, number, names)
+    if name in _ENVELOPE:
+        names["LIVE"], names["IMPORT"] = datum.text("live"), datum.text("import")
+        fixed, part = _ENVELOPE[name]
+        return list(fixed), [part]
     kind = avro_kind(schema)
     if kind == "string":
-        return _text(name, schema, rule, value, names)
-    lines = [f" v = {value}"]
+        return _text(name, schema, _value(family, name), rule, number, names)
+    lines, value = [f" v{number} = {_value(family, name)}"], f"v{number}"
+    if isinstance(schema, dict | str) and "default" in field:
+        lines.append(f" if {value} is None: {value} = {field['default']!r}")
+    written = f"p{number}"
     if kind == "map":
-        return [*lines, " v = properties(v) if v else {}", *write_lines(schema, "v", 1)]
+        expression = f"properties_text({value}, nul, properties) if {value} else {datum.NULLS[0]!r}"
+        return [*lines, f" {written} = {expression}"], [f"{{{written}}}"]
     if kind == "array":
         names[f"ITEMS_{name}"] = frozenset(rule.items) if rule.items else None
-        return [*lines, f" if v: texts({name!r}, v, ITEMS_{name})", *write_lines(schema, "v", 1)]
-    if is_instant(schema):
-        return [*lines, f" v = instant({name!r}, v)", *write_lines(schema, "v", 1)]
-    if rule.least is not None or rule.most is not None:
+        lines.append(f" if {value}: texts({name!r}, {value}, ITEMS_{name})")
+    elif is_instant(schema):
+        lines.append(f" if {value} is not None: {value} = instant({name!r}, {value})")
+    elif rule.least is not None or rule.most is not None:
         least, most = rules.bounds(kind, rule)
-        outside = f"not {least!r} <= v <= {most!r}"
-        condition = f"v is not None and {outside}" if isinstance(schema, list) else outside
-        lines.append(f" if {condition}: number({name!r}, v, {least!r}, {most!r})")
-    return [*lines, *write_lines(schema, "v", 1)]
+        outside = f"not {least!r} <= {value} <= {most!r}"
+        condition = f"{value} is not None and {outside}" if isinstance(schema, list) else outside
+        lines.append(f" if {condition}: number({name!r}, {value}, {least!r}, {most!r})")
+    # Not inside the f-string: before Python 3.12 its expressions hold no backslash.
+    return [*lines, f" {written} = {datum.expression(schema, value)}"], [f"{{{written}}}"]
 
 
-def _text(name: str, schema: Any, rule: Rules, value: str, names: dict[str, Any]) -> list[str]:
-    """Lines for a text: a word of a list, or a text within its limit and pattern."""
-    nullable = isinstance(schema, list)
-    null = schema.index("null") if nullable else 0
-    pad = "  " if nullable else " "
-    begin = [f" v = {value}"]
-    if nullable:
-        begin += [f" if v is None: out.append({null * 2})", " else:", f"  out.append({(1 - null) * 2})"]
-    if rule.words is not None:
-        names[f"WORDS_{name}"] = {word: _text_datum(word) for word in rule.words}
-        return [
-            *begin,
-            f"{pad}b = WORDS_{name}.get(v)",
-            f"{pad}if b is None: raise unknown_word({name!r}, v, WORDS_{name})",
-            f"{pad}out += b",
-        ]
-    limit = rule.longest or rules.URL_BYTES
-    names["PATTERNS"] = names.get("PATTERNS", {}) | (
-        {name: rules.pattern(rule.pattern)} if rule.pattern else {}
-    )
-    matched = (
-        [f"{pad}if not PATTERNS[{name!r}].fullmatch(v): raise unknown_word({name!r}, v, ())"]
-        if rule.pattern
-        else []
-    )
+# Fields that every family has: lines, and the part that writes it.
+_ENVELOPE: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "event_id": (
+        (
+            " event_id = item.event_id",
+            " if event_id is None: event_id = item_id(raw(index), brand)",
+            " elif not is_uuid(event_id): event_id = uuid_text('event_id', event_id)",
+        ),
+        datum.quoted(datum.LENGTHS[36]) + "{event_id}",
+    ),
+    "brand": ((), "{BRANDS[brand]}"),
+    "occurred_at": (
+        (
+            # Whatever is not usual is judged, and worded, by `Times`.
+            " try: us = (fromisoformat(item.occurred_at) - EPOCH) // MICROSECOND",
+            " except (ValueError, TypeError, OverflowError): us = -1",
+            " if is_import or not EARLIEST <= us <= LATEST:",
+            "  occurred_text = instant_text("
+            "occurred('occurred_at', item.occurred_at, context.received_at, is_import))",
+            " else: occurred_text = eight_bytes(us << 1)",
+        ),
+        "{occurred_text}",
+    ),
+    "received_at": ((), "{context.received_text}"),
+    "origin": ((), "{IMPORT if is_import else LIVE}"),
+    "is_truncated": ((), datum.quoted("\x00")),
+    "consent": (
+        (
+            f" if consent is None: purposes = {datum.NULLS[0]!r}",
+            " else:",
+            "  purposes = USUAL_PURPOSES.get(tuple(consent))",
+            "  if purposes is None:",
+            "   texts('consent', consent, PURPOSES)",
+            "   purposes = purposes_text(consent)",
+        ),
+        "{purposes}",
+    ),
+}
+
+
+def _value(family: Family, name: str) -> str:
+    """The expression of a field's value after consent."""
+    if name == "user_agent":
+        return "agent or None"
+    if name in _LOCALS:
+        return _LOCALS[name]
+    value = f"item.{name}"
+    return f"{value} if kept else None" if name in family.removed_without_analytics else value
+
+
+def _begun(schema: Any, value: str, number: int, names: dict[str, Any]) -> tuple[list[str], str]:
+    """The first lines of a text, and the indentation of those for one that is there."""
+    if not isinstance(schema, list):
+        names[f"HEADS_{number}"] = datum.LENGTHS
+        return [f" t{number} = {value}"], " "
+    null = schema.index("null")
+    names[f"HEADS_{number}"] = datum.heads(1 - null)
     return [
-        *begin,
-        *matched,
-        f"{pad}b = v.encode()",
-        f"{pad}n = len(b)",
-        f"{pad}if n > {limit} or 0 in b: text_bytes({name!r}, b, {limit})",
-        *_length(pad),
-        f"{pad}out += b",
+        f" t{number} = {value}",
+        f" if t{number} is None: h{number} = {datum.NULLS[null]!r}; t{number} = ''",
+        " else:",
+    ], "  "
+
+
+def _ours(name: str, schema: Any, number: int, names: dict[str, Any]) -> Written:
+    """A text that we made, or checked already: visitor and address."""
+    lines, pad = _begun(schema, name, number, names)
+    text = f"t{number}"
+    lines += [
+        f"{pad}if not {text}.isascii(): {text} = {text}.encode().decode('latin-1')",
+        f"{pad}h{number} = HEADS_{number}[len({text})]",
     ]
+    return lines, [f"{{h{number}}}{{{text}}}"]
 
 
-def _plain_text(value: str, schema: Any) -> list[str]:
-    """Lines for a text that needs no check."""
-    return write_lines(schema, value, 1)
-
-
-def _length(pad: str) -> Iterable[str]:
-    return (
-        f"{pad}if n < 64: out.append(n << 1)",
-        f"{pad}elif n < 8192:",
-        f"{pad} out.append(n << 1 & 127 | 128)",
-        f"{pad} out.append(n >> 6)",
-        f"{pad}else: out += varint(n)",
-    )
-
-
-def _text_datum(text: str) -> bytes:
-    data = text.encode()
-    return varint(len(data)) + data
+def _text(name: str, schema: Any, value: str, rule: Rules, number: int, names: dict[str, Any]) -> Written:
+    """A text of the client: a word of a list, or a text within its limit and pattern."""
+    lines, pad = _begun(schema, value, number, names)
+    head, text = f"h{number}", f"t{number}"
+    if rule.words is not None:
+        branch = datum.NULLS[1 - schema.index("null")] if isinstance(schema, list) else ""
+        names[f"WORDS_{name}"] = {word: branch + datum.text(word) for word in rule.words}
+        lines += [
+            f"{pad}{head} = WORDS_{name}.get({text})",
+            f"{pad}if {head} is None: raise unknown_word({name!r}, {text}, WORDS_{name})",
+        ]
+        return lines, [f"{{{head}}}"]
+    if rule.pattern:
+        names[f"PATTERN_{name}"] = rules.pattern(rule.pattern).fullmatch
+        lines.append(f"{pad}if not PATTERN_{name}({text}): raise unknown_word({name!r}, {text}, ())")
+    limit = rule.longest or rules.URL_BYTES
+    lines += [
+        # A text of other than ASCII characters is written as its bytes, a character each.
+        f"{pad}if not {text}.isascii(): {text} = {text}.encode().decode('latin-1')",
+        f"{pad}n = len({text})",
+        f"{pad}if n > {limit} or nul and '\\x00' in {text}:",
+        f"{pad} too_long_or_nul({name!r}, {text}.encode('latin-1'), {limit})",
+        f"{pad}{head} = HEADS_{number}[n]",
+    ]
+    return lines, [f"{{{head}}}{{{text}}}"]

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import uuid
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 import rfc8785
@@ -46,6 +47,15 @@ def line_id(line: bytes, occurrence: int) -> str:
     return derived_id(f"access-log|{hashlib.sha256(line).hexdigest()}|{occurrence}")
 
 
+def _hashed(key: bytes, host: str, user_agent: str) -> str:
+    message = host.encode() + b"\x00" + user_agent.encode()
+    return "h:" + hmac.digest(key, message, "sha256").hex()[:32]
+
+
+_USUAL_AGENT = 512
+_hashed_again = lru_cache(maxsize=16_384)(_hashed)
+
+
 class Visitors:
     """Derives visitor ids with the keys of this installation."""
 
@@ -82,12 +92,21 @@ class Visitors:
             return f"c:{customer_id}"
         if anonymous_id:
             return f"a:{anonymous_id}"
+        return self.of_address(host, user_agent, received_at, is_import)
+
+    def of_address(
+        self, host: str | None, user_agent: str | None, received_at: datetime, is_import: bool
+    ) -> str:
+        """The visitor id of somebody who is known by address and user agent only."""
         key = self._import_key if is_import else self._key(received_at)
-        message = (host or "").encode() + b"\x00" + (user_agent or "").encode()
-        return "h:" + hmac.digest(key, message, "sha256").hex()[:32]
+        host, user_agent = host or "", user_agent or ""
+        # Readers come back: with their next ping, the same again.
+        is_usual = len(user_agent) <= _USUAL_AGENT
+        return _hashed_again(key, host, user_agent) if is_usual else _hashed(key, host, user_agent)
 
     def _key(self, received_at: datetime) -> bytes:
-        day = received_at.astimezone(UTC).date()
+        """The key in force at an instant in UTC."""
+        day = received_at.date()
         if day != self._day:
             current = next((key for valid_from, key in self._keys if valid_from <= day), None)
             if current is None:

@@ -115,6 +115,11 @@ class Items:
             self._raws = body.items(self._data, self._limit)
         return self._raws[index]
 
+    @property
+    def all_typed(self) -> list[Any] | None:
+        """All items, when they could be decoded at once."""
+        return self._typed
+
     def typed(self, index: int) -> Any:
         """The typed item.
 

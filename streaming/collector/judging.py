@@ -4,6 +4,7 @@ Belongs here: which reader of items a route has, and what becomes of each outcom
 item (`families.py`, `clicks.py`, `log_lines.py`), HTTP, writing.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from types import GenericAlias
 from typing import Any
@@ -103,13 +104,23 @@ class Judge:
             data = pixel.item(request.query, reader.numbers, context)
         found = Items(data, reader.many, reader.one, self._limits.max_items)
         judged = Judged(topic)
-        read = reader.event
+        read, raw, typed, items_typed = reader.event, found.raw, found.typed, found.all_typed
+        kept, outgoing = judged.items.append, judged.outgoing.append
+        brands: list[str] = []
+        # JSON has a NUL character as an escape only: without one no text needs to be searched.
+        nul = b"\\u0000" in data
         for index in range(len(found)):
             try:
-                judged.accept(index, read(found.typed(index), context, found.raw, index))
+                item = typed(index) if items_typed is None else items_typed[index]
+                event_id, brand, key, message = read(item, context, nul, raw, index)
             except Rejection as rejection:
-                original = request.query_string if route.kind == "pixel" else bytes(found.raw(index))
+                original = request.query_string if route.kind == "pixel" else bytes(raw(index))
                 self._refuse(judged, route, index, original, rejection, context)
+            else:
+                kept(Item(index, event_id, "accepted"))
+                outgoing((topic, key, message))
+                brands.append(brand)
+        judged.accepted.update(Counter(brands))
         return judged
 
     def source(self, route: Route, context: Context, **named: str | None) -> str:
@@ -202,4 +213,4 @@ def _event(version: Version, record: dict[str, Any]) -> Event:
         message = version.framed(record)
     except EncodeError as error:
         raise Rejection("wrong_type", error.field, str(error), "shape") from error
-    return Event(record["event_id"], record["brand"], record["visitor_id"].encode(), message)
+    return record["event_id"], record["brand"], record["visitor_id"].encode(), message

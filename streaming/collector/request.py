@@ -10,8 +10,11 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
+import msgspec
+
 from streaming.codecs.instants import microseconds
 from streaming.collector.access import Access, Sender
+from streaming.collector.datum import instant_text
 
 Scope = MutableMapping[str, Any]
 Kind = Literal["events", "clickstream", "access-log", "pixel"]
@@ -34,9 +37,11 @@ class Route:
         return "GET" if self.kind == "pixel" else "POST"
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What all items of one request share. `peer` is the sender's address, `agent` its User-Agent header."""
+class Context(msgspec.Struct, frozen=True):
+    """What all items of one request share. `peer` is the sender's address, `agent` its User-Agent header.
+
+    `received_text` is `received_us` as it stands in a datum.
+    """
 
     sender: Sender
     brand: str | None
@@ -44,6 +49,7 @@ class Context:
     agent: str | None
     received_at: datetime
     received_us: int
+    received_text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +66,15 @@ class Request:
         client = scope.get("client")
         agent = self.headers.get(b"user-agent")
         now = datetime.now(UTC)
+        received_us = microseconds(now)
         return Context(
             sender=sender,
             brand=self.query.get("brand"),
             peer=access.peer(client[0] if client else None, self.headers.get(b"x-forwarded-for", b"")),
             agent=agent.decode("utf-8", "replace") if agent else None,
             received_at=now,
-            received_us=microseconds(now),
+            received_us=received_us,
+            received_text=instant_text(received_us),
         )
 
     def body_bytes(self, limit: int) -> int:

@@ -20,13 +20,14 @@ from streaming.enricher import addresses
 URL_BYTES = 8 * 1024
 PROPERTY_ENTRIES = 64
 PROPERTY_BYTES = 1024
+_SURELY_SHORT = PROPERTY_BYTES // 4
 LIST_ENTRIES = 64
 LIST_BYTES = 1024
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 IMPORT_TOLERANCE = timedelta(minutes=5)
 _LONGEST_ADDRESS = 64
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 @cache
@@ -142,6 +143,9 @@ def properties(entries: Mapping[str, str]) -> dict[str, str]:
             f"properties has {len(entries)} entries; at most {PROPERTY_ENTRIES} are allowed",
         )
     for key, value in entries.items():
+        # A character has at most four bytes: short texts need no encoding.
+        if len(key) <= _SURELY_SHORT and len(value) <= _SURELY_SHORT and "\x00" not in key + value:
+            continue
         field = f"properties.{key[:64]}"
         if "\x00" in key or "\x00" in value:
             raise Rejection("nul_character", field, f"{field} holds a NUL character; remove it")
@@ -160,7 +164,7 @@ def uuid_text(field: str, value: str) -> str:
         Rejection: `invalid_uuid`.
     """
     lower = value.lower()
-    if not _UUID.fullmatch(lower):
+    if not UUID.fullmatch(lower):
         raise Rejection(
             "invalid_uuid", field, f"{field} is {value[:64]!r}; expected a UUID in hexadecimal with hyphens"
         )
@@ -181,11 +185,12 @@ def address(field: str, value: str) -> str:
 
 def canonical_address(value: str) -> str | None:
     """The canonical text of an IP address, or None if it is none. IPv4 written as IPv6 becomes IPv4."""
-    return _canonical(value) if len(value) <= _LONGEST_ADDRESS else None
+    return canonical(value) if len(value) <= _LONGEST_ADDRESS else None
 
 
 @lru_cache(maxsize=8192)
-def _canonical(value: str) -> str | None:
+def canonical(value: str) -> str | None:
+    """As `canonical_address`, of at most 64 characters."""
     try:
         parsed = ipaddress.ip_address(value)
     except ValueError:
@@ -253,6 +258,15 @@ class Times:
 
     def __init__(self, history_start: date) -> None:
         self._earliest = datetime(history_start.year, history_start.month, history_start.day, tzinfo=UTC)
+        self.earliest_us = max(0, microseconds(self._earliest))
+
+    def of_item(self, field: str, value: str, received_at: datetime, is_import: bool) -> int:
+        """Microseconds of the time an item of `/v1/events` names.
+
+        Raises:
+            Rejection: `invalid_instant` or `occurred_at_out_of_range`.
+        """
+        return self.occurred(field, iso_instant(field, value), received_at, is_import=is_import)
 
     def occurred(self, field: str, occurred_at: datetime, received_at: datetime, *, is_import: bool) -> int:
         """Microseconds of a time of occurrence.

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 from media_analytics.settings import Settings
@@ -46,8 +47,18 @@ ROUTES = {
 }
 # A client has this long to send its body.
 _BODY_SECONDS = 30.0
+_STEP_SECONDS = 0.05
 _JSON = (b"content-type", b"application/json")
 _CLOSE = (b"connection", b"close")
+
+
+@dataclass(eq=False, slots=True)
+class _Reading:
+    """A request whose body is being read."""
+
+    task: "asyncio.Task[Any] | None"
+    deadline: float
+    is_late: bool = False
 
 
 class Ingest:
@@ -64,6 +75,8 @@ class Ingest:
         self._disk = FreeDisk(settings.home, settings.collector.min_free_disk_pct)
         self._room = Room(settings.collector)
         self._rate = BrowserRate(settings.collector)
+        self._reading: set[_Reading] = set()
+        self.is_serving = False
         # While the process ends, every answer also ends its connection.
         self.is_draining = False
 
@@ -71,13 +84,28 @@ class Ingest:
         """Why nothing can be accepted now; empty when everything is well."""
         return [p for p in (self._writer.problem, self._disk.problem()) if p is not None]
 
+    async def usable(self, timeout_seconds: float) -> None:
+        """Wait until events can be accepted, or the time is over."""
+        deadline = time.monotonic() + timeout_seconds
+        while self.problems() and time.monotonic() < deadline:
+            await asyncio.sleep(_STEP_SECONDS)
+
+    def tick(self) -> None:
+        """What is done once a second: give up slow bodies, bring the gauges up to date."""
+        now = time.monotonic()
+        for reading in self._reading:
+            if reading.deadline < now and reading.task is not None and not reading.is_late:
+                reading.is_late = True
+                reading.task.cancel()
+        self.report()
+
     def report(self) -> None:
         """Bring the gauges of this worker up to date."""
         self._metrics.set(names.QUEUE_EVENTS, self._room.events)
         self._metrics.set(names.QUEUE_BYTES, self._room.bytes)
         self._metrics.set(names.IN_FLIGHT, self._room.requests)
         self._metrics.set(names.READY, 0 if self.problems() else 1)
-        self._metrics.set(names.WORKERS, 1)
+        self._metrics.set(names.WORKERS, 1 if self.is_serving else 0)
 
     async def __call__(self, scope: Scope, receive: body.Receive, send: Send) -> None:
         """One ASGI request."""
@@ -205,13 +233,20 @@ class Ingest:
         return judged
 
     async def _body(self, receive: body.Receive) -> Received:
+        """The body, if it comes in time. One clock looks after all: a timer of its own costs as much as the answer."""
+        reading = _Reading(asyncio.current_task(), time.monotonic() + _BODY_SECONDS)
+        self._reading.add(reading)
         try:
-            async with asyncio.timeout(_BODY_SECONDS):
-                return await body.receive_all(receive, self._limits.max_body_bytes)
-        except TimeoutError:
+            return await body.receive_all(receive, self._limits.max_body_bytes)
+        except asyncio.CancelledError:
+            if not reading.is_late or reading.task is None:
+                raise
+            reading.task.uncancel()
             raise Rejection(
                 "body_too_slow", "body", f"the body took over {_BODY_SECONDS:g} s", "shape"
             ) from None
+        finally:
+            self._reading.discard(reading)
 
     async def _write(self, outgoing: list[Outgoing]) -> None:
         if not outgoing:

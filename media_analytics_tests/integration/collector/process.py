@@ -86,6 +86,12 @@ class Collector:
         """The end of the log."""
         return self._log.read_text("utf-8", "replace")[-3000:]
 
+    def rss_kib(self) -> int:
+        """Memory the process holds."""
+        assert self.process is not None
+        status = Path(f"/proc/{self.process.pid}/status").read_text("utf-8")
+        return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
+
     def kill(self) -> None:
         """End it with SIGKILL."""
         assert self.process is not None

@@ -227,7 +227,7 @@ def test_a_flood_of_bad_requests_does_not_grow_memory(collector: Collector, clie
         for _ in range(rounds):
             for content, headers in bodies:
                 assert 400 <= client.post(EVENTS, content=content, headers=headers).status_code < 500
-        return _rss_kib(collector)
+        return collector.rss_kib()
 
     before = flood(10)
     assert flood(30) - before < 30 * 1024
@@ -249,9 +249,3 @@ def test_with_keys_configured_they_decide(home: Embedded, tmp_path: Path) -> Non
             assert made.post(EVENTS, json=event(brand="welt"), headers=server).status_code == 200
     finally:
         assert started.stop() == 0
-
-
-def _rss_kib(collector: Collector) -> int:
-    assert collector.process is not None
-    status = Path(f"/proc/{collector.process.pid}/status").read_text("utf-8")
-    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))

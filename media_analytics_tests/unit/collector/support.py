@@ -15,6 +15,7 @@ from streaming.codecs.generate import Schema
 from streaming.codecs.instants import microseconds
 from streaming.collector.access import Access, Sender
 from streaming.collector.clicks import ClickMapper
+from streaming.collector.datum import instant_text
 from streaming.collector.families import Event, Reader, reader
 from streaming.collector.identity import Visitors
 from streaming.collector.items import decoded, item_type
@@ -51,8 +52,8 @@ class Mapper:
             if not schema:
                 self._made[name] = made
         codec, decoder, read = made
-        event = read(decoded(decoder, item), shared, lambda _: item, 0)
-        schema_id, datum = unframe(event.message)
+        event = read(decoded(decoder, item), shared, b"\\u0000" in bytes(item), lambda _: item, 0)
+        schema_id, datum = unframe(event[3])
         assert schema_id == 7
         return codec.decode(datum), event
 
@@ -70,7 +71,8 @@ def mapper(folder: Path, **variables: str) -> Mapper:
 
 
 def context(sender: Sender = SERVER, brand: str | None = None) -> Context:
-    return Context(sender, brand, "203.0.113.9", "header-agent", NOW, microseconds(NOW))
+    now = microseconds(NOW)
+    return Context(sender, brand, "203.0.113.9", "header-agent", NOW, now, instant_text(now))
 
 
 def raw(item: Any) -> msgspec.Raw:

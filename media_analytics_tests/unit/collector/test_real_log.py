@@ -30,7 +30,7 @@ def outcome(
     access = Access(settings)
     mapper = log_lines.LineMapper(access, Visitors(settings.privacy), Times(settings.history_start))
     now = datetime.now(UTC)
-    context = Context(access.sender({}), None, "127.0.0.1", None, now, microseconds(now))
+    context = Context(access.sender({}), None, "127.0.0.1", None, now, microseconds(now), "")
     records, rejected = [], []
     for batch in LogFile(LOG).batches(0, 1000, 1024 * 1024):
         found = log_lines.batch(batch.body("bild", "https://www.example.org", LOG.name), 1000)
