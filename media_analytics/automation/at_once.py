@@ -5,7 +5,7 @@ belong here: the runs' work, printing (`commands/`).
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -17,10 +17,11 @@ from media_analytics.checks.completeness_stores import CHECKED
 from media_analytics.contracts.registry import table
 from media_analytics.partitions import PARTITIONS_PER_RUN, Partitions, contiguous
 from media_analytics.resources.dagster_api import ENDED, PARTITION, RANGE_END, RANGE_START, DagsterApi, Run
-from media_analytics.resources.delta_log import LARGEST_TAIL, DeltaLog
+from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.resources.kafka import KafkaLog
 from media_analytics.settings import Settings
 
+EVENTS = table("silver.events")
 EVENT_DATES = table("ops.user_events_dates")
 SESSION_DATES = table("ops.session_dates")
 COMPLETE = table("ops.completeness")
@@ -109,17 +110,17 @@ def close_and_check(
 
 
 def due_dates(settings: Settings) -> tuple[date, ...]:
-    """Event dates with batches newer than what silver.events was published at, read from the tables alone."""
-    recorded = _recorded_versions(settings)
+    """Event dates with batches newer than what silver.events was published at, read from the tables alone.
+
+    Looks at dates without rows in silver, and at those that the newest commits changed: the cost has a bound.
+    """
     log = DeltaLog(settings)
-    table_now = log.snapshot(EVENT_DATES)
-    known = {date.fromisoformat(day) for day in table_now.changed}
-    new = known - set(recorded)
-    if recorded:
-        oldest = max(min(recorded.values()), table_now.version - LARGEST_TAIL)
-        changed = log.tail(EVENT_DATES, oldest).changed
-        new |= {d for d in known & set(recorded) if changed.get(d.isoformat(), -1) > recorded[d]}
-    return tuple(sorted(new))
+    known = {date.fromisoformat(day) for day in log.snapshot(EVENT_DATES).changed}
+    published = {date.fromisoformat(day) for day in log.row_counts(EVENTS)}
+    changed = {date.fromisoformat(day): v for day, v in log.recently_changed(EVENT_DATES).items()}
+    asked = known & ((known - published) | set(changed))
+    recorded = _recorded_versions(log, asked)
+    return tuple(sorted(d for d in asked if recorded.get(d, -1) < changed.get(d, 0)))
 
 
 def ranges(settings: Settings, dates: Sequence[date]) -> list[tuple[date, date]]:
@@ -150,10 +151,17 @@ def judged_offsets(settings: Settings, kafka: KafkaLog, topic: str) -> dict[int,
     return first
 
 
-def _recorded_versions(settings: Settings) -> dict[date, int]:
-    rows = DeltaLog(settings).rows(SESSION_DATES, ["event_date", "dates_version"])
+def _recorded_versions(log: DeltaLog, dates: Iterable[date]) -> dict[date, int]:
+    """Per event date, the version of ops.user_events_dates that silver.events was last published at."""
+    days = set(dates)
+    # An event date is recorded under itself and its neighbours.
+    near = sorted({(d + timedelta(days=n)).isoformat() for d in days for n in (-1, 0, 1, 2)})
+    if not near:
+        return {}
+    rows = log.rows(SESSION_DATES, ["event_date", "dates_version"], near)
     newest = rows.group_by("event_date").aggregate([("dates_version", "max")])
-    return dict(zip(newest["event_date"].to_pylist(), newest["dates_version_max"].to_pylist(), strict=True))
+    found = zip(newest["event_date"].to_pylist(), newest["dates_version_max"].to_pylist(), strict=True)
+    return {day: version for day, version in found if day in days}
 
 
 def _wait_until_settled(kafka: KafkaLog, outcome: Outcome, progress: Progress) -> None:

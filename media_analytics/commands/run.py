@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from media_analytics.commands.summary import Figure, Stores
+    from media_analytics.contracts.model import TopicContract
     from media_analytics.local.home import Home
     from media_analytics.settings import Settings
 
@@ -61,7 +62,9 @@ def run(
     brand: Annotated[str, typer.Option(help="Brand the log belongs to.")] = "bild",
     site: Annotated[str, typer.Option(help="Address of the site that wrote it.")] = "https://www.example.org",
     seed: Annotated[int, typer.Option(help="Without --input: seed of the simulated traffic.")] = 1,
-    events: Annotated[int, typer.Option(min=1, help="Without --input: least number of events.")] = 50_000,
+    events: Annotated[
+        int, typer.Option(min=1, help="Without --input: number of reader events; they cause the others.")
+    ] = 50_000,
     explain: Annotated[bool, typer.Option(help="Show the query behind each figure.")] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the report as JSON here.")
@@ -80,15 +83,15 @@ def run(
         home = _start()
     settings = _settings(home)
     stores = Stores(settings)
-    before, since = stores.topic_ends("user.raw"), datetime.now(UTC) - timedelta(minutes=1)
+    before, since = _ends(stores), datetime.now(UTC) - timedelta(minutes=1)
     with _stage(report, console, "send through the collector") as stage:
         if input_file is not None:
             stage.rows, report.sent = _send_log(settings, input_file, brand, site)
         else:
             stage.rows, report.sent = _send_simulated(settings, seed, events)
-    sent = _new_offsets(before, stores.topic_ends("user.raw"))
+    sent = {topic: _new_offsets(before[topic], ends) for topic, ends in _ends(stores).items()}
     with _stage(report, console, "reach both stores") as stage:
-        stage.rows = sum(end - first for first, end in sent.values())
+        stage.rows = sum(end - first for ranges in sent.values() for first, end in ranges.values())
         _await_arrival(stores, sent, since)
     _compute(settings, report, console)
     with _stage(report, console, "read the summary"):
@@ -131,11 +134,14 @@ def _send_simulated(settings: "Settings", seed: int, events: int) -> tuple[int, 
 
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     result = simulate(settings, seed=seed, date=yesterday, events=events)
-    return result.accepted + result.rejected, {
-        "events": result.accepted + result.rejected + result.skipped,
-        "accepted": result.accepted,
-        "rejected": result.rejected,
-        "sent before": result.skipped,
+    parts = (result, *result.families.values())
+    accepted, rejected = sum(p.accepted for p in parts), sum(p.rejected for p in parts)
+    skipped = sum(p.skipped for p in parts)
+    return accepted + rejected, {
+        "events": accepted + rejected + skipped,
+        "accepted": accepted,
+        "rejected": rejected,
+        "sent before": skipped,
     }
 
 
@@ -175,25 +181,41 @@ def _new_offsets(before: dict[int, int], after: dict[int, int]) -> dict[int, tup
     return {p: (before.get(p, 0), end) for p, end in after.items() if end > before.get(p, 0)}
 
 
-def _await_arrival(stores: "Stores", sent: dict[int, tuple[int, int]], since: datetime) -> None:
-    """Wait until each new offset of `user.raw` is a row in both stores, or a dead letter of a stage between."""
-    if not sent:
-        return
-    expected = sum(end - first for first, end in sent.values())
+def _awaited() -> "list[TopicContract]":
+    """Topics of events that must be found again in a store; letters are proven with completeness."""
+    from media_analytics.checks.completeness_stores import CHECKED
+
+    return [topic for topic in CHECKED if topic.name != "dead_letters"]
+
+
+def _ends(stores: "Stores") -> dict[str, dict[int, int]]:
+    """End offsets of every topic that is awaited."""
+    return {topic.name: stores.topic_ends(topic.name) for topic in _awaited()}
+
+
+def _await_arrival(stores: "Stores", sent: dict[str, dict[int, tuple[int, int]]], since: datetime) -> None:
+    """Wait until each new offset is a row in every store of its topic, or a dead letter of a stage between."""
+    waiting = [(topic, store) for topic in _awaited() if sent[topic.name] for store in topic.stores]
     deadline = time.monotonic() + ARRIVAL_TIMEOUT_SECONDS
-    while True:
-        live, lake = stores.realtime_coordinates(sent), stores.lake_coordinates(sent)
-        if live >= expected and lake >= expected:
-            return
-        letters = stores.dead_letter_coordinates(sent, since)
-        if live + letters["realtime"] >= expected and lake + letters["lake"] >= expected:
-            return
-        if time.monotonic() > deadline:
+    while waiting:
+        missing: dict[str, int] = {}
+        for topic, store in list(waiting):
+            ranges = sent[topic.name]
+            expected = sum(end - first for first, end in ranges.values())
+            found = stores.coordinates(topic, store, ranges)
+            if found < expected:
+                found += stores.dead_letter_coordinates(topic.name, ranges, since)[store]
+            if found >= expected:
+                waiting.remove((topic, store))
+            else:
+                missing[f"{topic.name} in {store}"] = expected - found
+        if missing and time.monotonic() > deadline:
+            told = ", ".join(f"{count} of {place}" for place, count in missing.items())
             raise MediaAnalyticsError(
-                f"after {ARRIVAL_TIMEOUT_SECONDS:.0f} s ClickHouse holds {live} and the lake {lake} of {expected} new "
-                "events; see `media-analytics status` and the logs of enricher, sink and stream"
+                f"after {ARRIVAL_TIMEOUT_SECONDS:.0f} s new events are missing: {told}; see `media-analytics status` "
+                "and the logs of enricher, sink and stream"
             )
-        time.sleep(0.5)
+        time.sleep(0.5 if waiting else 0.0)
 
 
 @contextmanager

@@ -23,7 +23,10 @@ app = typer.Typer()
 
 @app.command("simulate")
 def command(
-    events: Annotated[int | None, typer.Option(min=1, help="Different valid events; default 50,000.")] = None,
+    events: Annotated[
+        int | None,
+        typer.Option(min=1, help="Different valid reader events; default 50,000. They cause the others."),
+    ] = None,
     day: Annotated[
         datetime | None,
         typer.Option("--date", formats=["%Y-%m-%d"], help="Day to simulate; default yesterday (UTC)."),
@@ -72,6 +75,11 @@ def command(
         f"{result.accepted:,} accepted, {result.rejected:,} rejected, {result.skipped:,} sent before; "
         f"{result.seconds:.1f} s"
     )
+    for family, part in result.families.items():
+        typer.echo(
+            f"{family}: {part.events:,} events, {part.copies:,} copies, {part.malformed:,} malformed: "
+            f"{part.accepted:,} accepted, {part.rejected:,} rejected, {part.skipped:,} sent before"
+        )
 
 
 def simulate(

@@ -7,11 +7,15 @@ belong here: sending input, waiting, running assets.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 import clickhouse_connect
 from pyspark.sql import SparkSession
 
+from media_analytics.checks.completeness_stores import holding
+from media_analytics.contracts.model import CheckedStore, TopicContract
+from media_analytics.contracts.registry import TABLES
+from media_analytics.contracts.topics import families
 from media_analytics.resources.kafka import KafkaLog
 from media_analytics.resources.spark import connect
 from media_analytics.settings import Settings
@@ -61,42 +65,34 @@ class Stores:
         """Records a read_committed consumer can read; transactions leave gaps in the offsets."""
         return self._kafka.count(topic)
 
-    def realtime_coordinates(self, ranges: Ranges) -> int:
-        """Distinct coordinates of `user.raw` within the ranges that ClickHouse holds."""
-        return int(
-            self.clickhouse.query(
-                "SELECT uniqExact(source_partition, source_offset) FROM realtime.user_events "
-                f"WHERE {_within(ranges)}"
-            ).result_rows[0][0]
-        )
+    def coordinates(self, topic: TopicContract, store: CheckedStore, ranges: Ranges) -> int:
+        """Distinct coordinates of a first topic within the ranges that a store holds."""
+        table, wanted = holding(topic.name, store), _within(topic.name, ranges)
+        if store == "realtime":
+            counted = f"uniqExact(source_partition, source_offset) FROM {table.full_name}"
+            return int(self.clickhouse.query(f"SELECT {counted} WHERE {wanted}").result_rows[0][0])
+        counted = f"count(DISTINCT source_partition, source_offset) FROM {self.lake(table.layer, table.name)}"
+        return int(self.spark.sql(f"SELECT {counted} WHERE {wanted}").collect()[0][0])
 
-    def lake_coordinates(self, ranges: Ranges) -> int:
-        """Distinct coordinates of `user.raw` within the ranges that bronze holds."""
-        row = self.spark.sql(
-            "SELECT count(DISTINCT source_partition, source_offset) "
-            f"FROM {self.lake('bronze', 'user_events')} WHERE {_within(ranges)}"
-        ).collect()[0]
-        return int(row[0])
-
-    def dead_letter_coordinates(self, ranges: Ranges, since: datetime) -> dict[str, int]:
+    def dead_letter_coordinates(self, topic: str, ranges: Ranges, since: datetime) -> dict[CheckedStore, int]:
         """Coordinates within the ranges that never reach a store, because a stage before it made a dead letter."""
         letters: dict[str, set[tuple[int, int]]] = {"enricher": set(), "realtime": set(), "lake": set()}
         for record in self._kafka.records("dead_letters", since):
             partition, offset = record["source_partition"], record["source_offset"]
-            if record["source_topic"] == "user.raw" and record["stage"] in letters and partition in ranges:
+            if record["source_topic"] == topic and record["stage"] in letters and partition in ranges:
                 first, end = ranges[partition]
                 if first <= offset < end:
                     letters[record["stage"]].add((partition, offset))
-        return {store: len(letters["enricher"] | letters[store]) for store in ("realtime", "lake")}
+        return {store: len(letters["enricher"] | letters[store]) for store in get_args(CheckedStore)}
 
 
-def _within(ranges: Ranges) -> str:
+def _within(topic: str, ranges: Ranges) -> str:
     """SQL condition, the same in both dialects."""
     parts = (
         f"(source_partition = {p} AND source_offset >= {first} AND source_offset < {end})"
         for p, (first, end) in sorted(ranges.items())
     )
-    return f"source_topic = 'user.raw' AND ({' OR '.join(parts)})"
+    return f"source_topic = '{topic}' AND ({' OR '.join(parts)})"
 
 
 def figures(stores: Stores) -> Iterator[Figure]:
@@ -119,6 +115,26 @@ def _stage_counts(stores: Stores) -> Iterator[Figure]:
     yield _clickhouse(stores, section, "realtime.user_events", "SELECT count() FROM realtime.user_events")
     for layer, name in (("bronze", "user_events"), ("silver", "events")):
         yield _spark(stores, section, f"{layer}.{name}", f"SELECT count(*) FROM {stores.lake(layer, name)}")
+    yield from _families(stores, offsets)
+
+
+def _families(stores: Stores, offsets: str) -> Iterator[Figure]:
+    """Topics of the other families that hold anything, and the tables that hold them."""
+    for topic in families.CONTRACTS:
+        count = stores.topic_offsets(topic.name)
+        if not count:
+            continue
+        section = f"{topic.family} events"
+        yield Figure(section, topic.name, f"{count:,}", "Kafka", f"{offsets} of {topic.name}")
+        for table in TABLES.values():
+            if table.source != topic.name:
+                continue
+            if table.store == "clickhouse":
+                query = f"SELECT count() FROM {table.full_name}"
+                yield _clickhouse(stores, section, table.full_name, query)
+            else:
+                query = f"SELECT count(*) FROM {stores.lake(table.layer, table.name)}"
+                yield _spark(stores, section, table.full_name, query)
 
 
 def _events(stores: Stores) -> Iterator[Figure]:
@@ -161,8 +177,8 @@ def _proof(stores: Stores) -> Iterator[Figure]:
     for name, expression in (
         ("closed minutes x partitions checked", "count(*)"),
         ("records in Kafka", "sum(kafka_count)"),
-        ("missing, both stores", "sum(missing_realtime + missing_lake)"),
-        ("duplicates, both stores", "sum(duplicates_realtime + duplicates_lake)"),
+        ("missing, both stores", "sum(coalesce(missing_realtime, 0) + coalesce(missing_lake, 0))"),
+        ("duplicates, both stores", "sum(coalesce(duplicates_realtime, 0) + coalesce(duplicates_lake, 0))"),
     ):
         yield _spark(stores, "completeness", name, f"SELECT {expression} FROM {completeness}")
 

@@ -14,7 +14,8 @@ import typer
 from media_analytics.errors import MediaAnalyticsError
 
 if TYPE_CHECKING:
-    from media_analytics.commands.trace_places import Place, Trace
+    from media_analytics.commands.trace_places import Trace
+    from media_analytics.commands.trace_stops import Place
 
 app = typer.Typer()
 
@@ -60,6 +61,7 @@ def _document(found: "Trace") -> dict[str, Any]:
         "event_id": found.event_id,
         "found": bool(found.places),
         "places": [place.as_dict() for place in found.places],
+        "stopped": found.stops,
         "unanswered": found.unanswered,
     }
 
@@ -74,6 +76,8 @@ def _print(found: "Trace") -> None:
     console = Console()
     if found.places:
         console.print(table)
+    for line in found.stops:
+        console.print(f"[yellow]stopped[/yellow] {line}")
     for line in found.unanswered:
         console.print(f"[yellow]not answered[/yellow] {line}")
 

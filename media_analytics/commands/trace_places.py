@@ -22,6 +22,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyarrow import ArrowInvalid, fs
 
 from media_analytics.commands.trace_kafka import Log, Progress, append_time
+from media_analytics.commands.trace_stops import FIRST_TOPICS, Place, first_topic, stops, stored_events
 from media_analytics.contracts.registry import table
 from media_analytics.errors import MediaAnalyticsError
 from media_analytics.resources.clickhouse import ClickHouse
@@ -31,25 +32,14 @@ from streaming.codecs.instants import instant
 _MOST_RECORDS = 100_000
 
 
-@dataclass(frozen=True)
-class Place:
-    """One place of the event: the store, the table or topic, what identifies it there."""
-
-    store: str
-    name: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
-        return {"store": self.store, "name": self.name, **self.facts}
-
-
 @dataclass
 class Trace:
     """Every place found, and the stores that did not answer."""
 
     event_id: str
     places: list[Place] = field(default_factory=list)
+    # Where the way of a coordinate ended before a store; empty when it is everywhere.
+    stops: list[str] = field(default_factory=list)
     unanswered: list[str] = field(default_factory=list)
 
     def of(self, name: str) -> list[Place]:
@@ -73,6 +63,8 @@ def trace(settings: Settings, event_id: str, progress: Progress) -> Trace:
             found.places.extend(step())
         except (MediaAnalyticsError, DeltaError, ArrowInvalid, OSError) as error:
             found.unanswered.append(f"{step.__name__}: {str(error)[:300]}")
+    if not found.unanswered:
+        found.stops.extend(stops(found.places))
     return found
 
 
@@ -87,38 +79,53 @@ class _Search:
         self._log = Log(settings)
 
     def realtime(self) -> Iterator[Place]:
-        """Rows and parts in ClickHouse."""
-        names, rows = ClickHouse(self._settings).named_rows(
-            "SELECT _part AS part, source_topic, source_partition, source_offset, appended_at, occurred_at, "
-            "inserted_at, brand, visitor_id FROM realtime.user_events WHERE event_id = {id:String} "
-            "ORDER BY appended_at",
-            {"id": self._id},
-            comment="media-analytics trace",
-        )
-        for row in rows:
-            yield Place("clickhouse", "realtime.user_events", dict(zip(names, row, strict=True)))
+        """Rows and parts in ClickHouse, of every family."""
+        store = ClickHouse(self._settings)
+        for contract in stored_events("realtime"):
+            columns = ", ".join(c for c in _REALTIME_COLUMNS if c in contract.column_names)
+            names, rows = store.named_rows(
+                f"SELECT _part AS part, {columns} FROM {contract.full_name} WHERE event_id = {{id:String}} "
+                "ORDER BY appended_at",
+                {"id": self._id},
+                comment="media-analytics trace",
+            )
+            for row in rows:
+                yield Place("clickhouse", contract.full_name, dict(zip(names, row, strict=True)))
 
     def bronze(self) -> Iterator[Place]:
-        """Rows, files and versions in the lake's bronze table."""
-        hours = sorted({_hour(p.facts["appended_at"]) for p in self._found.of("realtime.user_events")})
+        """Rows, files and versions in the lake's bronze tables: those of the family it is known to be of, else all."""
+        known = [p for contract in stored_events("realtime") for p in self._found.of(contract.full_name)]
+        topics = {str(p.facts["source_topic"]) for p in known}
+        hours = sorted({_hour(p.facts["appended_at"]) for p in known})
         wanted = ds.field("event_id") == self._id
-        near = list(self._lake_rows("bronze.user_events", wanted & ds.field("appended_hour").isin(hours)))
-        yield from near or self._lake_rows("bronze.user_events", wanted)
+        for contract in stored_events("bronze"):
+            if topics and first_topic(contract) not in topics:
+                continue
+            near = list(self._lake_rows(contract.full_name, wanted & ds.field("appended_hour").isin(hours)))
+            yield from near or self._lake_rows(contract.full_name, wanted)
 
     def kafka(self) -> Iterator[Place]:
-        """The messages in user.raw and user.latest."""
+        """The messages in the first topic of its family, and in user.latest."""
         known = {
-            (p.facts["source_partition"], p.facts["source_offset"]): p.facts["appended_at"]
-            for p in (*self._found.of("realtime.user_events"), *self._found.of("bronze.user_events"))
+            (str(p.facts["source_topic"]), p.facts["source_partition"], p.facts["source_offset"]): p.facts[
+                "appended_at"
+            ]
+            for p in self._rows()
         }
         if not known:
-            yield from self._scanned("user.raw")
-            yield from self._scanned("user.latest")
+            for topic in (*FIRST_TOPICS, "user.latest"):
+                yield from self._scanned(topic)
             return
-        for (partition, offset), appended_at in sorted(known.items()):
-            message = self._log.at("user.raw", partition, offset)
-            yield _message_place("user.raw", partition, offset, appended_at, is_kept=message is not None)
-            yield from self._latest(partition, offset, appended_at)
+        for (topic, partition, offset), appended_at in sorted(known.items()):
+            message = self._log.at(topic, partition, offset)
+            yield _message_place(topic, partition, offset, appended_at, is_kept=message is not None)
+            if topic == "user.raw":
+                yield from self._latest(partition, offset, appended_at)
+
+    def _rows(self) -> Iterator[Place]:
+        """Rows of stores that hold coordinates of the event."""
+        for contract in (*stored_events("realtime"), *stored_events("bronze")):
+            yield from self._found.of(contract.full_name)
 
     def silver(self) -> Iterator[Place]:
         """The row of the event in silver."""
@@ -147,8 +154,9 @@ class _Search:
 
     def dead_letters(self) -> Iterator[Place]:
         """Letters about the event or its coordinates, of every stage."""
-        coordinates = {(p.facts["partition"], p.facts["offset"]) for p in self._found.of("user.raw")}
-        times = [p.facts["appended_at"] for p in self._found.of("user.raw")]
+        messages = [p for topic in FIRST_TOPICS for p in self._found.of(topic)]
+        coordinates = {(p.name, p.facts["partition"], p.facts["offset"]) for p in messages}
+        times = [p.facts["appended_at"] for p in messages]
         ranges = (
             self._log.since("dead_letters", min(times), _MOST_RECORDS)
             if times
@@ -156,9 +164,8 @@ class _Search:
         )
         for message in self._log.scan("dead_letters", ranges, lambda m: True, self._progress):
             letter = self._log.decoded(message)
-            place = (letter.get("source_partition"), letter.get("source_offset"))
-            is_about = letter.get("source_topic") == "user.raw" and place in coordinates
-            if letter.get("event_id") == self._id or is_about:
+            place = tuple(letter.get(f"source_{name}") for name in ("topic", "partition", "offset"))
+            if letter.get("event_id") == self._id or place in coordinates:
                 yield _letter_place(message, letter)
 
     def _scanned(self, topic: str) -> Iterator[Place]:
@@ -202,7 +209,11 @@ class _Search:
             delta = DeltaTable(path)
         except TableNotFoundError:
             return
-        columns = [c for c in _LAKE_COLUMNS[name] if c in {f.name for f in delta.schema().fields}]
+        columns = [
+            c
+            for c in _LAKE_COLUMNS.get(name, _BRONZE_COLUMNS)
+            if c in {f.name for f in delta.schema().fields}
+        ]
         rows = (
             delta.to_pyarrow_dataset().to_table(columns=[*columns, "__filename"], filter=wanted).to_pylist()
         )
@@ -213,11 +224,15 @@ class _Search:
             )
 
 
+_REALTIME_COLUMNS = (
+    "source_topic", "source_partition", "source_offset", "appended_at", "occurred_at", "inserted_at", "brand",
+    "visitor_id",
+)  # fmt: skip
+_BRONZE_COLUMNS = (
+    "source_topic", "source_partition", "source_offset", "appended_at", "occurred_at", "latest_partition",
+    "latest_offset", "appended_hour", "batch_id", "brand",
+)  # fmt: skip
 _LAKE_COLUMNS = {
-    "bronze.user_events": (
-        "source_topic", "source_partition", "source_offset", "appended_at", "occurred_at", "latest_partition",
-        "latest_offset", "appended_hour", "batch_id", "brand",
-    ),
     "silver.events": (
         "date", "occurred_at", "brand", "visitor_id", "source_partition", "source_offset",
     ),

@@ -72,6 +72,19 @@ class DeltaLog:
                     added.append(_added(version, partition, change))
         return Tail(version, tuple(added), changed, self._is_complete(system, root, version, after, limit))
 
+    def recently_changed(self, contract: TableContract, limit: int = LARGEST_TAIL) -> dict[str, int]:
+        """Newest version that changed each partition, over the last `limit` commits that the log still holds."""
+        system, root = self._open(contract)
+        newest = self._table(contract).version()
+        changed: dict[str, int] = {}
+        for version in range(newest, max(-1, newest - limit), -1):
+            actions = _actions(system, f"{root}/_delta_log/{version:020d}.json")
+            if actions is None:
+                break
+            for partition in _changed_partitions(contract, actions):
+                changed.setdefault(partition, version)
+        return changed
+
     def rows(
         self,
         contract: TableContract,
@@ -144,6 +157,12 @@ def _actions(system: fs.FileSystem, path: str) -> list[dict[str, Any]] | None:
     except FileNotFoundError:
         return None
     return [json.loads(line) for line in text.splitlines() if line.strip()]
+
+
+def _changed_partitions(contract: TableContract, actions: list[dict[str, Any]]) -> set[str]:
+    changes = (action.get("add") or action.get("remove") for action in actions)
+    found = (_partition(contract, c) for c in changes if c is not None and c.get("dataChange", True))
+    return {partition for partition in found if partition is not None}
 
 
 def _partition(contract: TableContract, change: Mapping[str, Any]) -> str | None:

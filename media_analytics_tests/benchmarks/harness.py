@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 MIN_ROUNDS = 5
+# Columns of a table that goes to a file.
+WIDTH = 140
 Timed = Callable[[], float]
 
 
@@ -77,6 +79,8 @@ def run(benchmarks: Iterable[Benchmark], target: Path) -> list[dict[str, Any]]:
             records.append(measure(benchmark))
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(records, indent=2))
+    if not console.is_terminal:
+        console.width = WIDTH
     console.print(table(records))
     console.print(f"written to {target}")
     return records

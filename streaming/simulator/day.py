@@ -30,7 +30,8 @@ class Day:
     """Items in sending order, and what is among them.
 
     `events` is the number of different valid events; `copies` come on top with the same event id, `malformed` items are
-    rejected by the collector. `late` events are among `events`: they happened on an earlier date.
+    rejected by the collector. `late` events are among `events`: they happened on an earlier date. `timed` are the valid
+    items with the time at which they are sent.
     """
 
     items: list[Item] = field(default_factory=list)
@@ -39,6 +40,7 @@ class Day:
     late: int = 0
     malformed: int = 0
     events_by_brand: dict[str, int] = field(default_factory=dict)
+    timed: list[tuple[datetime, Item]] = field(default_factory=list)
 
 
 def make_day(seed: int, day: date, events: int, brands: Mapping[str, Brand]) -> Day:
@@ -51,6 +53,7 @@ def make_day(seed: int, day: date, events: int, brands: Mapping[str, Brand]) -> 
         timed += _brand_day(name, brands[name], count, midnight, chance)
         made.events_by_brand[name] = count
     timed.sort(key=lambda pair: (pair[0], pair[1]["event_id"]))
+    made.timed = timed
     _add_faults(made, timed, midnight, Chance(f"{seed}|{day.isoformat()}|faults"))
     return made
 

@@ -7,7 +7,7 @@ belong here: a past day (`day.py`).
 import heapq
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,6 +25,7 @@ from streaming.simulator.day import (
     SHARE_OF_MALFORMED,
     malformed,
 )
+from streaming.simulator.others import Others
 from streaming.simulator.readers import Place
 from streaming.simulator.sessions import Item, Visits
 
@@ -36,11 +37,12 @@ _LATEST_SECONDS = 7200
 
 @dataclass(frozen=True)
 class LiveResult:
-    """What was sent."""
+    """What was sent of the user family, and how many items of each other family."""
 
     accepted: int
     rejected: int
     seconds: float
+    others: dict[str, int] = field(default_factory=dict)
 
 
 def live(
@@ -50,7 +52,9 @@ def live(
     events: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> LiveResult:
-    """Send events as they happen, about `rate` a second, until `events` items were sent (None: for ever).
+    """Send events as they happen, about `rate` reader events a second, until `events` were sent (None: for ever).
+
+    What they cause in the other families comes on top, about a tenth.
 
     Raises:
         ServiceError: the collector is away or refuses.
@@ -59,6 +63,9 @@ def live(
     start = datetime.now(UTC)
     accepted = rejected = sent = 0
     batch: list[Item] = []
+    sent_others: dict[str, int] = {}
+    run_seed = f"{seed}|{start.isoformat()}"
+    others = Others(settings.brands, run_seed, start)
     with Poster.to_collector(settings) as poster:
 
         def send() -> None:
@@ -66,11 +73,16 @@ def live(
             reply = poster.post("/v1/events/user", msgspec.json.encode(batch))
             accepted, rejected, sent = accepted + reply.accepted, rejected + reply.rejected, sent + len(batch)
             batch = []
+            for family, items in others.due(datetime.now(UTC)).items():
+                for place in range(0, len(items), ITEMS_AT_ONCE):
+                    part = items[place : place + ITEMS_AT_ONCE]
+                    poster.post(f"/v1/events/{family}", msgspec.json.encode(part))
+                sent_others[family] = sent_others.get(family, 0) + len(items)
             if progress is not None:
                 progress(sent, events or 0)
 
         next_send = start
-        for moment, item in stream(settings.brands, f"{seed}|{start.isoformat()}", start, rate):
+        for moment, item in stream(settings.brands, run_seed, start, rate, others.seen):
             if batch and (moment > next_send or len(batch) >= ITEMS_AT_ONCE):
                 time.sleep(max(0.0, (next_send - datetime.now(UTC)).total_seconds()))
                 send()
@@ -82,13 +94,20 @@ def live(
             if events is not None and sent + len(batch) >= events:
                 send()
                 break
-    return LiveResult(accepted, rejected, time.monotonic() - began)
+    return LiveResult(accepted, rejected, time.monotonic() - began, sent_others)
 
 
 def stream(
-    brands: dict[str, Brand], seed: str, start: datetime, rate: float
+    brands: dict[str, Brand],
+    seed: str,
+    start: datetime,
+    rate: float,
+    seen: Callable[[datetime, Item], None] | None = None,
 ) -> Iterator[tuple[datetime, dict[str, Any]]]:
-    """Times and items from `start` on, in order of time, without end; a function of its arguments."""
+    """Times and items from `start` on, in order of time, without end; a function of its arguments.
+
+    `seen` is called with each valid item, once, before it is sent.
+    """
     chance = Chance(seed)
     visits = {name: Visits(Place(name, brand, chance), chance) for name, brand in brands.items()}
     names = Weighted(list(brands), [world.BRAND_SHARES.get(name, world.DEFAULT_SHARE) for name in brands])
@@ -107,6 +126,8 @@ def stream(
         if following is not None:
             heapq.heappush(running, (following[0], order, following[1], session))
         if moment >= start:
+            if seen is not None:
+                seen(moment, item)
             yield from ((moment, sent) for sent in _with_faults(item, moment, chance))
 
 

@@ -45,7 +45,9 @@ class Place:
         self.name = name
         self.home_url = f"https://www.{brand.domains[0]}"
         self._chance = chance
-        self._articles = Weighted([self._article(n, brand) for n in range(_ARTICLES)], zipf(_ARTICLES))
+        # The most read come first: what is new is read most.
+        self.newest = [self._article(n, brand) for n in range(_ARTICLES)]
+        self._articles = Weighted(self.newest, zipf(_ARTICLES))
         self._devices = Weighted([d.user_agent for d in world.DEVICES], [d.share for d in world.DEVICES])
         self._networks = Weighted(world.NETWORKS, [n.share for n in world.NETWORKS])
         self._bots = Weighted(world.BOTS, [b.share for b in world.BOTS])

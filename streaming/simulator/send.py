@@ -1,12 +1,12 @@
 """Sends a simulated day to the collector.
 
-Belongs here: the day as requests, and its progress. Does not belong here: what the traffic is (`day.py`), posting
-(`streaming/sender`), the live stream (`live.py`).
+Belongs here: the day as requests, and its progress. Does not belong here: what the traffic is (`day.py`,
+`family_day.py`), posting (`streaming/sender`), the live stream (`live.py`).
 """
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from media_analytics.settings import Settings
 from streaming.sender import progress as state
 from streaming.sender.pace import FRAME_BYTES, ITEMS_AT_ONCE, at_once, keep_rate, sized
 from streaming.sender.post import Poster
-from streaming.simulator.day import make_day
+from streaming.simulator.day import Day, make_day
+from streaming.simulator.family_day import FAMILIES, FamilyDay, make_families
 
 DEFAULT_EVENTS = 50_000
 # Older days are sent as imports: live events of more than a week ago would take the time of their receipt.
@@ -28,22 +29,29 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class SimulateResult:
-    """What was sent. `accepted` and `rejected` are of this run; `skipped` items were acknowledged in an earlier one.
+class FamilyResult:
+    """What was sent of one family. `accepted` and `rejected` are of this run; `skipped` items of an earlier one.
 
-    The whole day has `events` different valid events, of which `late` happened on an earlier date, and on top
-    `copies` (same event ids) and `malformed` items: accepted over all runs = events + copies, rejected = malformed.
+    The whole day has `events` different valid events and on top `copies` (same event ids) and `malformed` items:
+    accepted over all runs = events + copies, rejected = malformed.
     """
 
     events: int
     copies: int
-    late: int
     malformed: int
     accepted: int
     rejected: int
     skipped: int
-    seconds: float
+
+
+@dataclass(frozen=True)
+class SimulateResult(FamilyResult):
+    """What was sent of the user family, and of the others. `late` events happened on an earlier date."""
+
+    late: int = 0
+    seconds: float = 0.0
     events_by_brand: dict[str, int] = field(default_factory=dict)
+    families: dict[str, FamilyResult] = field(default_factory=dict)
 
 
 def simulate(
@@ -54,10 +62,12 @@ def simulate(
     rate: float | None = None,
     reset: bool = False,
     progress: Progress | None = None,
+    families: Sequence[str] = FAMILIES,
 ) -> SimulateResult:
     """Send a simulated day (default: yesterday, UTC) from where an earlier run of the same seed and date stopped.
 
-    `rate` is in items a second. `reset` forgets the progress: everything is sent again with the same event ids.
+    `events` are those of the user family; they cause the events of the other `families`. `rate` is in items a second.
+    `reset` forgets the progress: everything is sent again with the same event ids.
 
     Raises:
         MediaAnalyticsError: the date has not passed, or the day was sent before with another number of events.
@@ -70,38 +80,84 @@ def simulate(
         raise MediaAnalyticsError(
             f"date is {day}; expected {settings.history_start} to yesterday. For now use --live"
         )
-    file = progress_file(settings, seed, day)
+    made = make_day(seed, day, events, settings.brands)
+    others = make_families(seed, day, made, settings.brands)
     about = {"seed": str(seed), "date": day.isoformat(), "events": str(events)}
     origin = {"origin": "import"} if (today - day).days > _LIVE_DAYS else {}
-    with state.held(file) as recorded, Poster.to_collector(settings) as poster:
-        before = state.Sent() if reset else recorded
-        _check_same(before, about)
-        made = make_day(seed, day, events, settings.brands)
-        sent = before
-        encoded = (msgspec.json.encode(item | origin) for item in made.items[before.items :])
-        for batch in _batches(encoded, settings, rate):
-            keep_rate(rate, sent.items - before.items, began)
-            reply = poster.post("/v1/events/user", b"[" + b",".join(batch) + b"]")
-            sent = sent.advanced(sent.items + len(batch), reply, about)
-            state.save(file, sent)
-            if progress is not None:
-                progress(sent.items, len(made.items))
+    results: dict[str, FamilyResult] = {}
+    days: dict[str, Day | FamilyDay] = {"user": made, **{name: others[name] for name in families}}
+    whole = sum(len(part.items) for part in days.values())
+    with Poster.to_collector(settings) as poster:
+        for name, part in days.items():
+            before = sum(done.accepted + done.rejected + done.skipped for done in results.values())
+            sending = _Sending(settings, poster, rate, _shifted(progress, before, whole))
+            file = progress_file(settings, seed, day, name)
+            results[name] = sending.send(name, part, origin, file, about, reset=reset)
     return SimulateResult(
-        events=made.events,
-        copies=made.copies,
+        **asdict(results.pop("user")),
         late=made.late,
-        malformed=made.malformed,
-        accepted=sent.accepted - before.accepted,
-        rejected=sent.rejected - before.rejected,
-        skipped=before.items,
         seconds=time.monotonic() - began,
         events_by_brand=made.events_by_brand,
+        families=results,
     )
 
 
-def progress_file(settings: Settings, seed: int, day: date) -> Path:
-    """Where the progress of a day is kept."""
-    return settings.home / "simulate" / f"{day.isoformat()}-seed-{seed}.json"
+def _shifted(progress: Progress | None, before: int, whole: int) -> Callable[[int], None]:
+    """Progress of one family within that of all."""
+
+    def told(items: int) -> None:
+        if progress is not None:
+            progress(before + items, whole)
+
+    return told
+
+
+@dataclass(frozen=True)
+class _Sending:
+    """One family's items, from where an earlier run stopped. `told` is called with the items acknowledged so far."""
+
+    settings: Settings
+    poster: Poster
+    rate: float | None
+    told: Callable[[int], None]
+
+    def send(
+        self,
+        family: str,
+        made: Day | FamilyDay,
+        origin: dict[str, str],
+        file: Path,
+        about: dict[str, str],
+        *,
+        reset: bool,
+    ) -> FamilyResult:
+        """Post the items that are not acknowledged yet; each request is recorded once it is."""
+        began = time.monotonic()
+        with state.held(file) as recorded:
+            before = state.Sent() if reset else recorded
+            _check_same(before, about)
+            sent = before
+            encoded = (msgspec.json.encode(item | origin) for item in made.items[before.items :])
+            for batch in _batches(encoded, self.settings, self.rate):
+                keep_rate(self.rate, sent.items - before.items, began)
+                reply = self.poster.post(f"/v1/events/{family}", b"[" + b",".join(batch) + b"]")
+                sent = sent.advanced(sent.items + len(batch), reply, about)
+                state.save(file, sent)
+                self.told(sent.items)
+        return FamilyResult(
+            events=made.events,
+            copies=made.copies,
+            malformed=made.malformed,
+            accepted=sent.accepted - before.accepted,
+            rejected=sent.rejected - before.rejected,
+            skipped=before.items,
+        )
+
+
+def progress_file(settings: Settings, seed: int, day: date, family: str = "user") -> Path:
+    """Where the progress of a family's day is kept."""
+    suffix = "" if family == "user" else f"-{family}"
+    return settings.home / "simulate" / f"{day.isoformat()}-seed-{seed}{suffix}.json"
 
 
 def _check_same(before: state.Sent, about: dict[str, str]) -> None:

@@ -168,3 +168,18 @@ SEARCHES = (
 SEGMENTS = ("loyal", "occasional", "new", "at_risk")
 TIERS = (("basic", 0.7), ("premium", 0.3))
 SHARE_TARGETS = ("whatsapp", "facebook", "x", "mail", "copy")
+
+# The other families.
+NEWSROOM_HOURS = (0, 0, 0, 0, 1, 4, 7, 9, 10, 10, 9, 9, 8, 9, 9, 9, 9, 9, 8, 6, 5, 3, 2, 1)
+AUTHORS = ("A. Becker", "C. Dorn", "E. Fuchs", "G. Hahn", "I. Jansen", "K. Lorenz", "M. Nowak", "O. Peters")
+PURPOSES = ("analytics", "personalisation", "advertising", "ml_training")
+ACCOUNT_TIERS = (("registered", 0.62), ("basic", 0.26), ("premium", 0.12))
+JURISDICTIONS = ("de", "de", "de", "at", "ch", "eu")
+# What guards do with robots: event, severity, rule.
+GUARDS = (
+    ("bot_challenge", 2, "headless_browser"),
+    ("bot_challenge", 1, "unknown_agent"),
+    ("rate_limited", 2, "requests_per_minute"),
+)
+INTERACTIONS = (("bookmark", 0.3), ("comment", 0.15), ("vote", 0.25), ("follow", 0.1), ("play", 0.2))
+ERROR_CODES = ("timeout", "timeout", "unavailable", "conflict", "invalid")

@@ -18,9 +18,11 @@ from media_analytics.errors import MediaAnalyticsError, ServiceError
 from media_analytics.settings import Settings
 from media_analytics_tests.integration.collector.process import Collector, read_topic
 from media_analytics_tests.services.embedded import Embedded
+from streaming.codecs.families import families
 from streaming.sender.post import Poster
 from streaming.sender.progress import ProgressError
 from streaming.simulator import send
+from streaming.simulator.family_day import make_families
 from streaming.simulator.live import live
 from streaming.simulator.replay import replay
 
@@ -134,6 +136,15 @@ def test_a_simulated_day_is_sent_once(sender: Settings, home: Embedded) -> None:
     assert len({r["event_id"] for r in stored}) == 3000
     assert len(stored) == 3000 + result.copies
     assert {r["origin"] for r in stored} == {"live"}
+    for family, part in result.families.items():
+        assert (part.accepted, part.rejected) == (part.events + part.copies, part.malformed), family
+        assert again.families[family].skipped == part.accepted + part.rejected > 0, family
+    made = make_families(seed, day, send.make_day(seed, day, 3000, sender.brands), sender.brands)
+    for family, whole in made.items():
+        ids = {i["event_id"] for i in whole.items}
+        kept = [r["event_id"] for r in read_topic(home, families()[family].topic) if r["event_id"] in ids]
+        assert len(kept) == whole.events + whole.copies, family
+        assert len(set(kept)) == whole.events, family
     with pytest.raises(MediaAnalyticsError, match="--reset"):
         simulate(sender, seed=seed, events=2999)
     assert simulate(sender, seed=seed, events=3000, reset=True).accepted == result.accepted
@@ -151,6 +162,7 @@ def test_an_old_day_is_sent_as_import_and_a_coming_one_not_at_all(sender: Settin
 def test_the_live_stream_keeps_its_rate(sender: Settings) -> None:
     result = live(sender, rate=100, events=300)
     assert result.accepted + result.rejected == 300
+    assert sum(result.others.values()) > 0
     assert 1 < result.seconds < 10
 
 

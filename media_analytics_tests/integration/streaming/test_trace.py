@@ -8,10 +8,14 @@ import pytest
 from deltalake import write_deltalake
 
 from media_analytics.commands.trace_places import Trace, trace
+from media_analytics.contracts.registry import TOPICS
 from media_analytics.settings import Settings
 from media_analytics_tests.builders import streams
+from media_analytics_tests.builders.family_events import FamilyTopic, family_event
 from media_analytics_tests.builders.streams import raw_event
 from media_analytics_tests.integration.streaming.conftest import Pipeline
+from media_analytics_tests.services.embedded import wait_until
+from streaming.codecs.families import families
 
 pytestmark = pytest.mark.integration
 
@@ -104,6 +108,7 @@ def test_an_event_is_found_in_topics_store_lake_and_session(pipeline: Pipeline, 
     assert found.of("silver.events")[0].facts["version"] == 0
     assert [p.facts["session_id"] for p in found.of("silver.sessions")] == ["s-1"]
     assert found.of("dead_letters") == []
+    assert found.stops == []
 
     twice = find(pipeline, settings, events[0]["event_id"])
     assert {(p.facts["partition"], p.facts["offset"]) for p in twice.of("user.raw")} == {
@@ -112,6 +117,10 @@ def test_an_event_is_found_in_topics_store_lake_and_session(pipeline: Pipeline, 
     }
     # Without the lake the message is searched from its time on.
     assert len(twice.of("user.latest")) == 2
+    assert sorted(line.split(":")[0] for line in twice.stops) == sorted(
+        f"user.raw[{p.facts['partition']}] offset {p.facts['offset']} is not in bronze.user_events"
+        for p in twice.of("user.raw")
+    )
 
 
 def test_an_event_that_became_a_letter_is_found_with_its_reason(pipeline: Pipeline, tmp_path: Path) -> None:
@@ -128,6 +137,8 @@ def test_an_event_that_became_a_letter_is_found_with_its_reason(pipeline: Pipeli
         (placed[0].partition, placed[0].offset)
     ]
     assert found.of("user.latest") == []
+    assert len(found.stops) == 2
+    assert all("the stage enricher made it a dead letter, unknown_value" in line for line in found.stops)
     assert find(pipeline, settings, "00000000-0000-0000-0000-00000000ffff").places == []
 
 
@@ -139,3 +150,27 @@ def test_a_store_that_is_away_is_named_and_the_rest_is_found(pipeline: Pipeline,
     found = trace(settings, placed.event_id, no_progress)
     assert [line.split(":")[0] for line in found.unanswered] == ["realtime"]
     assert len(found.of("user.raw")) == 1
+
+
+def test_events_of_every_family_are_found_and_the_step_before_a_gap_is_named(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    """A search of the user family alone would call an acknowledged session event lost."""
+    settings = pipeline.embedded.settings_with(LAKE__URL=str(tmp_path / "lake"))
+    topics = {name: FamilyTopic(settings, name) for name in families() if name != "user"}
+    for number, topic in enumerate(topics.values(), 1):
+        topic.send_numbers(range(number, number + 1))
+    topics["session"].send_bytes(b"garbage", 1)
+    sink = pipeline.start("sink")
+    wait_until(lambda: pipeline.letters("realtime") != [], 60)
+    pipeline.stop(sink)
+    for number, topic in enumerate(topics.values(), 1):
+        found = find(pipeline, settings, family_event(topic.family, number)["event_id"])
+        assert [(p.facts["partition"], p.facts["offset"]) for p in found.of(topic.topic)] == [
+            (p.partition, p.offset) for p in topic.acknowledged
+        ]
+        tables = [p.name for p in found.places if p.store == "clickhouse"]
+        has_realtime = "realtime" in TOPICS[topic.topic].stores
+        assert len(tables) == has_realtime, topic.topic
+        assert all("is not in bronze." in line for line in found.stops)
+        assert bool(found.stops) == ("lake" in TOPICS[topic.topic].stores)
