@@ -1,4 +1,4 @@
-"""Consent in every topic and realtime table: each case of each family is sent through the collector and looked up.
+"""Consent in topics, realtime and bronze: each case of each family is sent through the collector and looked up.
 
 Would catch: a field that still names a person where consent lacks analytics, in the value, the key or a table; a field
 that is removed although the person agreed or was not asked.
@@ -7,12 +7,16 @@ that is removed although the person agreed or was not asked.
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import httpx
 import pytest
 
+from media_analytics.build import MICRO_BATCHED
 from media_analytics_tests.builders import streams
+from media_analytics_tests.integration.micro_batches.world import World
 from media_analytics_tests.integration.streaming.conftest import Pipeline
 from media_analytics_tests.services.embedded import wait_until
 from streaming.codecs.families import families
@@ -125,7 +129,22 @@ def _named(found: Any, number: int) -> set[str]:
     return named | ({"ip"} if any(text.startswith(f"84.128.{number}.") for text in texts) else set())
 
 
-def test_every_case_in_every_topic_and_realtime_table(pipeline: Pipeline, collector: httpx.Client) -> None:
+def _bronze(pipeline: Pipeline, lake: Path) -> dict[str, list[dict[str, Any]]]:
+    """Rows of the bronze tables of the families without an enricher, as their batches write them; by family."""
+    settings = pipeline.embedded.settings_with(LAKE__URL=str(lake))
+    found = {}
+    with dg.DagsterInstance.ephemeral() as instance:
+        world = World(settings, instance)
+        for batched in (module.TABLE for module in MICRO_BATCHED if module.TABLE.dates is not None):
+            world.create_table(batched.contract)
+            world.create_table(batched.dates)
+            for _ in world.writer(batched).catch_up(world.kafka.end_offsets(batched.topic.name)):
+                pass
+            found[batched.topic.family] = world.rows(batched.contract)
+    return found
+
+
+def test_every_case_in_every_store(pipeline: Pipeline, collector: httpx.Client, tmp_path: Path) -> None:
     processes = [pipeline.start("enricher"), pipeline.start("sink")]
     sent: dict[str, dict[int, tuple[set[str], bool]]] = {}
     number = 0
@@ -144,10 +163,14 @@ def test_every_case_in_every_topic_and_realtime_table(pipeline: Pipeline, collec
         lambda: pipeline.said("sink") + pipeline.said("enricher"),
     )
     pipeline.stop(*processes)
+    bronze = _bronze(pipeline, tmp_path / "lake")
+    assert set(bronze) == set(families()) - {"user"}
     for family, cases in sent.items():
         places = [(family, streams.records(pipeline.settings, _stored_topic(family)))]
         if family in TABLES:
             places.append((TABLES[family], pipeline.store.rows(f"SELECT * FROM {TABLES[family]}")))
+        if family in bronze:
+            places.append((f"bronze of {family}", bronze[family]))
         for place, records in places:
             found = {uuid.UUID(r["event_id"]).int: r for r in records}
             assert set(found) == set(cases), place
