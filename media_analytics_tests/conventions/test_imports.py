@@ -8,6 +8,10 @@ import pytest
 
 from media_analytics_tests.conventions.source import ROOT, dotted, imports, modules
 
+# Long-running processes: what they share with others is in codecs, dead_letters and runtime.
+PROCESSES = tuple(
+    f"streaming.{name}" for name in ("collector", "enricher", "sinks", "simulator", "sender", "tracker")
+)
 # room -> name prefixes that its modules must not import, anywhere (architecture, "Rooms")
 FORBIDDEN = {
     "media_analytics/contracts": ("dagster", "confluent_kafka", "clickhouse_connect", "httpx", "deltalake"),
@@ -24,7 +28,8 @@ FORBIDDEN = {
     "media_analytics/automation": ("spark_jobs.transforms",),
     "media_analytics/assets": ("confluent_kafka", "clickhouse_connect", "httpx", "media_analytics.local"),
     "streaming": ("dagster", "pyspark", "pandera", "media_analytics.contracts", "media_analytics.local"),
-    "spark_jobs": ("dagster", "media_analytics.local", "media_analytics.assets"),
+    "spark_jobs": ("dagster", "media_analytics.local", "media_analytics.assets", *PROCESSES),
+    "media_analytics/micro_batches": ("pyspark", *PROCESSES),
 }
 # The one exception inside contracts: compilers may import their target inside a function.
 LAZY_ALLOWED = {"media_analytics/contracts": ("dagster",)}

@@ -1,7 +1,7 @@
 """Builds the record of one dead letter.
 
 Belongs here: which fields a letter has, its id, the encryption of the original bytes. Does not belong here:
-sending it (each process does, with its own guarantees) and deciding what is one.
+sending it (`sender.py`; collector and enricher do it among their own records) and deciding what is one.
 """
 
 import hashlib

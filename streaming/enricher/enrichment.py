@@ -8,12 +8,13 @@ the same record, coordinates and rule tables give the same result.
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
+from streaming.codecs.families import families
 from streaming.enricher import clock
 from streaming.enricher.addresses import NotAnAddressError, Places
 from streaming.enricher.agents import Agents
 from streaming.enricher.pages import UTM_FIELDS, page_key, parameters
 from streaming.enricher.referrers import Referrers
-from streaming.enricher.validation import RuleError, check
+from streaming.enricher.validation import RuleError, Validation
 
 # What an event without consent to analytics loses. Its network goes too: it says as much as the truncated address.
 REMOVED_WITHOUT_CONSENT = ("customer_id", "anonymous_id", "visitor_id", "ip", "user_agent", "network")
@@ -44,8 +45,7 @@ class Enrichment:
         self._places = places
         self._agents = agents
         self._referrers = referrers
-        self._brands = frozenset(brands)
-        self._earliest = earliest
+        self._validation = Validation(families()["user"], brands, earliest)
         self.version = version
 
     def enriched(self, raw: Mapping[str, Any], at: Coordinates) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class Enrichment:
         Raises:
             RuleError: the record breaks a rule of the contract; it is a dead letter.
         """
-        check(raw, self._brands, self._earliest)
+        self._validation.check(raw)
         try:
             place = self._places.find(raw["ip"])
         except NotAnAddressError as error:

@@ -1,32 +1,31 @@
-"""The rules of `user.raw`: each one, and that they are the contract's."""
+"""The rules of `user.raw`: each one, and that all of the contract's are applied."""
 
 import math
 from typing import Any
 
 import pytest
 
-from media_analytics.contracts.rules import UUID
-from media_analytics.contracts.topics.user import UserRaw
 from media_analytics_tests.builders.streams import NOON, raw_event
-from streaming.enricher import validation
-from streaming.enricher.validation import LATEST, RuleError, check
+from streaming.codecs.families import Rules, families
+from streaming.enricher.validation import LATEST, RuleError, Validation
 
 BRANDS = {"bild", "welt"}
 EARLIEST = 946_684_800_000_000
 MINUTE = 60_000_000
+check = Validation(families()["user"], BRANDS, EARLIEST).check
 
 
 def test_a_plain_event_passes() -> None:
-    check(raw_event(), BRANDS, EARLIEST)
+    check(raw_event())
 
 
 def test_the_widest_event_passes() -> None:
     check(
         raw_event(
             **{
-                name: "x" * most
-                for name, most in validation.LONGEST.items()
-                if name not in ("visitor_id", "ip")
+                name: "x" * rule.longest
+                for name, rule in families()["user"].rules.items()
+                if rule.longest is not None and name not in ("visitor_id", "ip", "properties")
             },
             visitor_id="c:" + "x" * 1024,
             consent=["analytics", "personalisation", "advertising", "ml_training"],
@@ -40,9 +39,7 @@ def test_the_widest_event_passes() -> None:
             origin="import",
             occurred_at=NOON + 5 * MINUTE,
             received_at=NOON,
-        ),
-        BRANDS,
-        EARLIEST,
+        )
     )
 
 
@@ -82,34 +79,41 @@ def test_the_widest_event_passes() -> None:
 )
 def test_one_broken_rule(reason: str, field: str, change: dict[str, Any]) -> None:
     with pytest.raises(RuleError) as raised:
-        check(raw_event(**change), BRANDS, EARLIEST)
+        check(raw_event(**change))
     assert (raised.value.reason, raised.value.field) == (reason, field)
 
 
 def test_a_live_event_of_the_future_is_corrected_later_and_no_letter() -> None:
-    check(raw_event(occurred_at=NOON + 999 * MINUTE, received_at=NOON), BRANDS, EARLIEST)
+    check(raw_event(occurred_at=NOON + 999 * MINUTE, received_at=NOON))
 
 
-def test_the_rules_are_the_contracts() -> None:
+def _breaking(name: str, rule: Rules) -> list[tuple[str, object]]:
+    """For each limit of a rule the letter's reason and a value just outside."""
+    broken: list[tuple[str, object]] = []
+    if rule.words is not None:
+        broken.append(("unknown_value", rule.words[0] + "x"))
+    if rule.items is not None:
+        broken.append(("unknown_value", [*rule.items, "x"]))
+    if rule.pattern is not None:
+        broken.append(("unknown_value" if name == "brand" else "invalid_value", "?"))
+    if rule.entries is not None and rule.longest is not None:
+        broken.append(("too_many", {str(i): "" for i in range(rule.entries + 1)}))
+        broken.append(("too_long", {"a": "x" * (rule.longest + 1)}))
+    elif rule.longest is not None:
+        broken.append(("too_long", "c:" + "x" * (rule.longest - 1)))
+    if rule.least is not None:
+        broken.append(("out_of_range", rule.least - 1))
+    if rule.most is not None:
+        broken.append(("out_of_range", rule.most + 1))
+    return broken
+
+
+@pytest.mark.parametrize("name", families()["user"].rules)
+def test_every_rule_of_the_contract_is_applied(name: str) -> None:
     """A limit changed in the contract alone would let rows through that every audit then refuses."""
-    columns = UserRaw.to_schema().columns
-    lengths, ranges, choices = {}, {}, {}
-    for name, column in columns.items():
-        least, most = None, None
-        for rule in column.checks:
-            facts = rule.statistics
-            if "max_value" in facts and rule.name == "str_length":
-                lengths[name] = facts["max_value"]
-            elif "allowed_values" in facts:
-                choices[name] = set(facts["allowed_values"])
-            elif "min_value" in facts and "max_value" not in facts:
-                least = facts["min_value"]
-            elif "max_value" in facts:
-                most = facts["max_value"]
-        if least is not None and not str(column.dtype).startswith("timestamp"):
-            ranges[name] = (least, math.inf if most is None else most)
-    assert lengths == dict(validation.LONGEST)
-    assert ranges == dict(validation.RANGES)
-    assert choices["event_type"] == validation.EVENT_TYPES
-    assert choices["origin"] == validation.ORIGINS
-    assert UUID.strip("^$") == validation.UUID.pattern
+    broken = _breaking(name, families()["user"].rules[name])
+    assert broken, "a rule without a limit"
+    for reason, value in broken:
+        with pytest.raises(RuleError) as raised:
+            check(raw_event(**{name: value}))
+        assert (raised.value.reason, raised.value.field) == (reason, name)
