@@ -88,7 +88,11 @@ def reference() -> str:
         for e in listed["excluded"]
     ]
     return _PAGE.format(
-        passed=listed["passed"], counted=listed["counted"], pct=ratio * 100, rows="\n".join(rows)
+        passed=listed["passed"],
+        counted=listed["counted"],
+        pct=ratio * 100,
+        failed=listed["failed"],
+        rows="\n".join(rows),
     )
 
 
@@ -122,7 +126,7 @@ queries are refused.
 
 ## Conformance
 
-clickhouse-connect's own integration tests: {passed} of {counted} pass ({pct:.1f} %). To run them, clone
+clickhouse-connect's own integration tests: {passed} of {counted} pass ({pct:.1f} %). {failed} To run them, clone
 ClickHouse/clickhouse-connect beside the project, set `CLICKHOUSE_CONNECT_CHECKOUT` to the clone and call
 `make test-all`. What chDB itself cannot do is left out, by name; each statement below fails the same way in bare chDB.
 
