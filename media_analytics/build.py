@@ -19,6 +19,7 @@ from media_analytics.assets.bronze import (
     session_events,
 )
 from media_analytics.assets.bronze import user_events as bronze
+from media_analytics.assets.extracts import interactions as extracts
 from media_analytics.assets.gold import (
     reader_devices,
     reader_engagement,
@@ -29,11 +30,13 @@ from media_analytics.assets.gold import (
 from media_analytics.assets.kafka import topics
 from media_analytics.assets.ops import completeness, maintenance, offset_bounds, restatements, touched_dates
 from media_analytics.assets.realtime import tables as realtime
+from media_analytics.assets.results import interactions as results
 from media_analytics.assets.silver import events, sessions
 from media_analytics.automation.conditions import automation_sensor, on_arrival
-from media_analytics.automation.jobs import MICRO_BATCHES, asset_jobs
+from media_analytics.automation.jobs import MICRO_BATCHES, MINUTE_ANALYSIS, asset_jobs
 from media_analytics.automation.micro_batch_maintenance import maintenance_job
 from media_analytics.automation.micro_batches import micro_batch_sensor
+from media_analytics.automation.minutes import minutes_sensor
 from media_analytics.automation.monitors import monitor_sensors
 from media_analytics.automation.proofs import proofs_sensor
 from media_analytics.automation.schedules import schedules
@@ -44,9 +47,11 @@ from media_analytics.micro_batches.asset import micro_batch_asset, micro_batch_s
 from media_analytics.partitions import Partitions
 from media_analytics.resources.clickhouse import ClickHouse
 from media_analytics.resources.clock import Clock
+from media_analytics.resources.dashboard import Dashboard
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.resources.kafka import KafkaLog
 from media_analytics.resources.lake import Lake
+from media_analytics.resources.minute_files import MinuteFiles
 from media_analytics.resources.spark import SparkConnect
 from media_analytics.settings import Settings
 
@@ -60,6 +65,7 @@ MICRO_BATCHED = (
     dead_letters,
 )
 PROOFS = (offset_bounds, completeness)
+MINUTES = (extracts, results)
 COMPUTED = (
     events.TABLE,
     sessions.TABLE,
@@ -91,7 +97,7 @@ def _definitions(settings: Settings, resource_overrides: Mapping[str, Any]) -> d
             *(table_asset(t, partitions, on_arrival(asset_key(t.trigger))) for t in COMPUTED),
             *(micro_batch_asset(m.TABLE, partitions, m) for m in MICRO_BATCHED),
             *(spec for m in MICRO_BATCHED for spec in micro_batch_specs(m.TABLE, partitions, m)),
-            *(module.asset(partitions) for module in PROOFS),
+            *(module.asset(partitions) for module in (*PROOFS, *MINUTES)),
         ],
         asset_checks=checks,
         jobs=[*jobs.values(), maintenance.maintenance_request, micro_batch_maintenance],
@@ -99,6 +105,7 @@ def _definitions(settings: Settings, resource_overrides: Mapping[str, Any]) -> d
             automation_sensor(),
             *monitor_sensors(settings),
             proofs_sensor(list(jobs.values())),
+            minutes_sensor(jobs[MINUTE_ANALYSIS]),
             micro_batch_sensor(settings, micro_batched, jobs[MICRO_BATCHES]),
         ],
         schedules=schedules(
@@ -125,4 +132,6 @@ def resources(settings: Settings) -> dict[str, Any]:
         "delta_log": DeltaLog(settings),
         "kafka": KafkaLog(settings),
         "clickhouse": ClickHouse(settings),
+        "minute_files": MinuteFiles(settings),
+        "dashboard": Dashboard(settings),
     }

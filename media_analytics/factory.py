@@ -171,6 +171,8 @@ def _kinds(contract: Contract) -> set[str]:
         return {"kafka", "avro"}
     if contract.store == "clickhouse":
         return {"clickhouse", "table"}
+    if contract.store == "files":
+        return {"file"}
     return {"deltalake", "spark", "table"}
 
 

@@ -66,6 +66,12 @@ def hour_of(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime(HOUR_FORMAT)
 
 
+def minutes_of_hours(hour_keys: Iterable[str]) -> list[datetime]:
+    """Every minute of hours given by Dagster's partition keys, oldest first."""
+    starts = sorted(datetime.strptime(key, HOUR_KEY_FORMAT).replace(tzinfo=UTC) for key in hour_keys)
+    return [start + timedelta(minutes=n) for start in starts for n in range(60)]
+
+
 def session_dates(event_date: date, latest_occurred_at: datetime) -> tuple[date, ...]:
     """Session dates that new events of `event_date`, the latest at `latest_occurred_at`, can change.
 

@@ -208,6 +208,13 @@ class Dagster(_Section):
     token: SecretStr | None = None
 
 
+class Dashboard(_Section):
+    """The dashboard's API, which is told of new results as they come. Without `url` it only pulls."""
+
+    url: str | None = None
+    token: SecretStr | None = None
+
+
 class Settings(_Section):
     """Everything an installation decides. Total: a missing or unknown value is an error that names the fix."""
 
@@ -231,6 +238,7 @@ class Settings(_Section):
     micro_batches: MicroBatches = MicroBatches()
     automation: Automation = Automation()
     dagster: Dagster
+    dashboard: Dashboard = Dashboard()
 
     @model_validator(mode="after")
     def _keys_outside_local(self) -> Self:

@@ -18,6 +18,7 @@ COMPLETENESS = "completeness"
 OFFSET_BOUNDS = "offset_bounds"
 EXTERNAL_CONTRACTS = "audit_external"
 MICRO_BATCHES = "micro_batches"
+MINUTE_ANALYSIS = "minute_analysis"
 READER_LAYERS = ("silver", "gold")
 
 
@@ -42,6 +43,13 @@ def asset_jobs(external_checks: list[dg.AssetChecksDefinition]) -> list[AssetJob
             OFFSET_BOUNDS,
             selection=dg.AssetSelection.assets(asset_key(table("ops.offset_bounds"))),
             description="Records the offset ranges of closed hours.",
+        ),
+        dg.define_asset_job(
+            MINUTE_ANALYSIS,
+            selection=dg.AssetSelection.assets(
+                *(asset_key(table(name)) for name in ("extracts.interactions", "results.interactions"))
+            ),
+            description="Extracts closed minutes of interactions and judges their error rates, in order.",
         ),
         dg.define_asset_job(
             EXTERNAL_CONTRACTS,

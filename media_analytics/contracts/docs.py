@@ -187,7 +187,7 @@ def _what(column: Column) -> str:
 
 def _store(contract: TableContract) -> str:
     kept = f", {contract.retention.days} d" if contract.retention else ""
-    return ("ClickHouse" if contract.store == "clickhouse" else "Delta") + kept
+    return {"clickhouse": "ClickHouse", "delta": "Delta", "files": "files"}[contract.store] + kept
 
 
 def _spark_name(column: Column) -> str:

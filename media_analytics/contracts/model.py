@@ -19,9 +19,9 @@ from media_analytics.errors import ContractError
 PersonalData = Literal[
     "identifier", "pseudonym", "network_address", "device", "location", "behaviour", "content"
 ]
-Store = Literal["delta", "clickhouse"]
-# `micro-batch`: runs that a Kafka sensor starts, one at a time for each table.
-Writer = Literal["spark-connect", "stream", "sink", "micro-batch"]
+Store = Literal["delta", "clickhouse", "files"]
+# `micro-batch`: runs that a Kafka sensor starts, one at a time for each table. `minute-analysis`: its runs and sensor.
+Writer = Literal["spark-connect", "stream", "sink", "micro-batch", "minute-analysis"]
 CheckedStore = Literal["realtime", "lake"]
 
 

@@ -4,11 +4,13 @@ Belongs here: one client with the run's limits and comments. Does not belong her
 inserts into tables that the sink writes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
 import clickhouse_connect
+import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
@@ -51,20 +53,37 @@ class ClickHouse:
         Raises:
             ServiceError: the store does not answer or refuses the query.
         """
-        try:
+        with self._explained():
             result = self._client.query(
-                sql,
-                parameters=dict(parameters or {}),
-                settings={
-                    "max_execution_time": MAX_EXECUTION_SECONDS,
-                    "max_memory_usage": MAX_MEMORY_BYTES,
-                    "log_comment": comment,
-                },
-                tz_mode="aware",
+                sql, parameters=dict(parameters or {}), settings=_limits(comment), tz_mode="aware"
             )
+        return result.column_names, result.result_rows
+
+    def arrow(self, sql: str, parameters: Mapping[str, Any] | None = None, comment: str = "") -> pa.Table:
+        """The result of a query as an Arrow table, texts as strings: for many rows.
+
+        Raises:
+            ServiceError: the store does not answer or refuses the query.
+        """
+        with self._explained():
+            return self._client.query_arrow(
+                sql, parameters=dict(parameters or {}), settings=_limits(comment), use_strings=True
+            )
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
         except ClickHouseError as error:
             raise ServiceError(
                 f"ClickHouse at {self._settings.clickhouse.url} refused a query: {str(error)[:500]}; see "
                 "`media-analytics status` and MEDIA_ANALYTICS_CLICKHOUSE__URL"
             ) from error
-        return result.column_names, result.result_rows
+
+
+def _limits(comment: str) -> dict[str, Any]:
+    return {
+        "max_execution_time": MAX_EXECUTION_SECONDS,
+        "max_memory_usage": MAX_MEMORY_BYTES,
+        "log_comment": comment,
+    }

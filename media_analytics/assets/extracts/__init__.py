@@ -1,0 +1,1 @@
+"""Assets of layer `extracts`: files cut out of a store for one analysis."""

@@ -1,0 +1,1 @@
+"""Assets of layer `results`: what analyses found."""
