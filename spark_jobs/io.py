@@ -26,7 +26,7 @@ def exists(path: str) -> bool:
 def version(path: str) -> int | None:
     """The newest version, or None when there is no table."""
     try:
-        return int(DeltaTable(delta_uri(path), without_files=True).version())
+        return int(DeltaTable(delta_uri(path)).version())
     except TableNotFoundError:
         return None
 

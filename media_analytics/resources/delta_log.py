@@ -118,15 +118,13 @@ class DeltaLog:
 
     def transaction(self, contract: TableContract, application: str) -> tuple[int, int]:
         """The table's version, and the newest transaction of an application in it (-1 if none)."""
-        table = self._table(contract, without_files=True)
+        table = self._table(contract)
         number = table.transaction_version(application)
         return table.version(), -1 if number is None else int(number)
 
-    def _table(
-        self, contract: TableContract, version: int | None = None, *, without_files: bool = False
-    ) -> DeltaTable:
+    def _table(self, contract: TableContract, version: int | None = None) -> DeltaTable:
         path = self._settings.lake.table_path(contract.layer, contract.name)
-        return DeltaTable(path.replace("s3a://", "s3://", 1), version=version, without_files=without_files)
+        return DeltaTable(path.replace("s3a://", "s3://", 1), version=version)
 
     def _open(self, contract: TableContract) -> tuple[fs.FileSystem, str]:
         path = self._settings.lake.table_path(contract.layer, contract.name)

@@ -213,7 +213,7 @@ class Lake:
         return f"{self._settings.lake.url.rstrip('/')}/{STAGING}/{contract.layer}/{contract.name}"
 
     def _delta(self, contract: TableContract) -> DeltaTable:
-        return DeltaTable(_arrow_uri(self.path(contract)), without_files=True)
+        return DeltaTable(_arrow_uri(self.path(contract)))
 
     def _delete(self, path: str) -> None:
         system, inner = (
