@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+from confluent_kafka import Producer
 
 from media_analytics_tests.builders import streams
 from media_analytics_tests.builders.crashing import EXIT_CODE
@@ -113,6 +114,22 @@ def test_a_second_process_with_the_same_instance_ends_the_first(pipeline: Pipeli
     assert "another live process, client enricher-" in pipeline.said("enricher")
     pipeline.wait_latest(599)
     pipeline.stop(second)
+    assert pipeline.latest() == pipeline.wanted()
+
+
+def test_an_enricher_whose_transactions_were_taken_by_one_that_died_goes_on(pipeline: Pipeline) -> None:
+    """The broker also takes them when it was away for longer than a transaction may last.
+
+    Would catch an enricher that ends, or loses or repeats what stood in the open transaction.
+    """
+    enricher = pipeline.start("enricher")
+    pipeline.produce_for(enricher, seconds=3)
+    other = Producer(pipeline.settings.kafka.client_config() | {"transactional.id": "enricher-0"})
+    other.init_transactions(30)
+    pipeline.produce_for(enricher, seconds=3)
+    pipeline.wait_latest(len(pipeline.raw.acknowledged))
+    assert "no other process holds this seat" in pipeline.said("enricher")
+    pipeline.stop(enricher)
     assert pipeline.latest() == pipeline.wanted()
 
 
