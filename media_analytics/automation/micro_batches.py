@@ -112,12 +112,12 @@ def tick(
     for table in tables:
         state = micro_batches.state(resources, table)
         events += _events(resources, table, state, memory, now)
-        if busy:
+        # A table that cannot go on says so in its check; a run would fail with the same words.
+        if busy or state.refusal:
             continue
         if state.behind and memory.may_try(table.contract.full_name, state.begin, now):
             due.append(due_range(resources, table, state, now))
-        if not state.refusal:
-            events += unreported(instance, table, Store(resources.settings, table))
+        events += unreported(instance, table, Store(resources.settings, table))
     why = "a run is under way" if busy else "nothing new"
     return dg.SensorResult(
         run_requests=[_request(due)] if due else [],

@@ -40,15 +40,14 @@ def state(resources: Any, table: MicroBatched) -> State:
         ServiceError: Kafka does not answer.
     """
     kafka: KafkaLog = resources.kafka
-    ends = kafka.end_offsets(table.topic.name)
+    store, name = Store(resources.settings, table), table.topic.name
+    ends, last = kafka.end_offsets(name), None
     try:
-        last = Store(resources.settings, table).position()
+        last = store.position()
+        positions.check(name, kafka.topic(name).topic_id, last, kafka.first_offsets(name), ends, store.fix)
     except DataLossError as error:
-        return State(dict.fromkeys(ends, 0), ends, str(error))
-    begin = positions.next_offsets(last, ends)
-    above = {p: offset for p, offset in begin.items() if offset > ends[p]}
-    refusal = f"the table ends above the end of {table.topic.name}: {above}, {dict(ends)}" if above else ""
-    return State(begin, ends, refusal)
+        return State(positions.next_offsets(last, ends), ends, str(error))
+    return State(positions.next_offsets(last, ends), ends)
 
 
 def verdict(found: State) -> health.Verdict:
