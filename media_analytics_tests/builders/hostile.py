@@ -138,6 +138,9 @@ def _path(chance: random.Random, family: str) -> str:
 
 def _body(chance: random.Random, family: str, names: list[str]) -> bytes:
     kind = chance.random()
+    if kind < 0.004:
+        piece = chance.choice([b"0,", b"[],", b'{"a":1},', b'"analytics",', b"x", b"[", b'{"":'])
+        return b"[" + piece * (chance.randint(200_000, 1_500_000) // len(piece)) + b"0]"
     if kind < 0.45:
         items = real_items(chance, family)
         for item in items:
@@ -193,10 +196,13 @@ def _value(chance: random.Random, depth: int) -> Any:
     if kind < 0.7:
         return chance.choice([None, True, False])
     if kind < 0.85:
-        return [_value(chance, depth - 1) for _ in range(chance.choice([0, 1, 3, 70]))]
-    return {
-        chance.choice(_ODD_TEXTS)[:60]: _value(chance, depth - 1) for _ in range(chance.choice([0, 1, 3, 70]))
-    }
+        return [_value(chance, depth - 1) for _ in range(_width(chance, depth))]
+    return {chance.choice(_ODD_TEXTS)[:60]: _value(chance, depth - 1) for _ in range(_width(chance, depth))}
+
+
+def _width(chance: random.Random, depth: int) -> int:
+    """Entries of a list or object: many on the lowest level only, so that most bodies stay within the limits."""
+    return chance.choice([0, 1, 3, 70 if depth == 1 else 4])
 
 
 def _mutated(chance: random.Random, data: bytes) -> bytes:
@@ -210,7 +216,7 @@ def _mutated(chance: random.Random, data: bytes) -> bytes:
     if change == 1:
         return data[:start] + data[end:]
     if change == 2:
-        return data[:start] + data[start:end] * chance.choice([2, 3, 200]) + data[end:]
+        return data[:start] + data[start:end] * chance.choice([2, 3, 100]) + data[end:]
     if change == 3:
         return data[:start] + chance.choice(_ODD_PIECES).encode() + data[start:]
     if change == 4:

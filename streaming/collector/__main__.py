@@ -20,7 +20,7 @@ from streaming.collector.app import create, metrics_folder
 from streaming.collector.workers import GRACE_SECONDS, Server, bind
 
 # Requests leave few cycles: looking for them each 700 objects costs a tenth of the time.
-_GARBAGE_THRESHOLD = 50_000
+_GARBAGE_THRESHOLD = 10_000
 
 
 def main(arguments: list[str]) -> int:

@@ -9,6 +9,7 @@ import hashlib
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -92,11 +93,36 @@ def items(body: bytes, limit: int) -> list[msgspec.Raw]:
         Rejection: not JSON, neither object nor array, an empty array, or more than `limit` items.
     """
     try:
-        found = _raw_list.decode(body) if body.lstrip()[:1] == b"[" else [_raw_item.decode(body)]
+        if body.lstrip()[:1] != b"[":
+            return [_raw_item.decode(body)]
+        # With as many commas there may be too many items: half a million numbers would take 50 MB as a list.
+        found = _few(body, limit) if body.count(b",") >= limit else _raw_list.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise malformed(error) from None
     check_count(len(found), limit)
     return found
+
+
+def _few(body: bytes, limit: int) -> list[msgspec.Raw]:
+    """The items of an array that may have too many; no more than `limit` are ever held."""
+    try:
+        found = msgspec.structs.astuple(_array_of(limit).decode(body))
+    except msgspec.ValidationError:
+        raise _too_many(f"more than {limit}", limit) from None
+    return [raw for raw in found if bytes(raw)]
+
+
+@cache
+def _array_of(limit: int) -> "msgspec.json.Decoder[Any]":
+    """A decoder of an array with at most `limit` items: the decoder itself stops at one more."""
+    fields = [(f"item_{number}", msgspec.Raw, msgspec.Raw()) for number in range(limit)]
+    return msgspec.json.Decoder(
+        msgspec.defstruct("FewItems", fields, array_like=True, forbid_unknown_fields=True)
+    )
+
+
+def _too_many(count: str, limit: int) -> Rejection:
+    return Rejection("too_many_items", "body", f"{count} items; at most {limit} are allowed", "size")
 
 
 def check_count(count: int, limit: int) -> None:
@@ -108,7 +134,7 @@ def check_count(count: int, limit: int) -> None:
     if not count:
         raise Rejection("empty_batch", "body", "the array is empty; expected at least one item", "shape")
     if count > limit:
-        raise Rejection("too_many_items", "body", f"{count} items; at most {limit} are allowed", "size")
+        raise _too_many(str(count), limit)
 
 
 def _type_problem(headers: Mapping[bytes, bytes], encoding: bytes, *, allow_text: bool) -> Rejection | None:

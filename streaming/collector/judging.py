@@ -4,7 +4,6 @@ Belongs here: which reader of items a route has, and what becomes of each outcom
 item (`families.py`, `clicks.py`, `log_lines.py`), HTTP, writing.
 """
 
-from collections import Counter
 from dataclasses import dataclass, field
 from types import GenericAlias
 from typing import Any
@@ -106,7 +105,7 @@ class Judge:
         judged = Judged(topic)
         read, raw, typed, items_typed = reader.event, found.raw, found.typed, found.all_typed
         kept, outgoing = judged.items.append, judged.outgoing.append
-        brands: list[str] = []
+        accepted = judged.accepted
         # JSON has a NUL character as an escape only: without one no text needs to be searched.
         nul = b"\\u0000" in data
         for index in range(len(found)):
@@ -119,8 +118,7 @@ class Judge:
             else:
                 kept(Item(index, event_id, "accepted"))
                 outgoing((topic, key, message))
-                brands.append(brand)
-        judged.accepted.update(Counter(brands))
+                accepted[brand] = accepted.get(brand, 0) + 1
         return judged
 
     def source(self, route: Route, context: Context, **named: str | None) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -18,14 +19,13 @@ WARM = 3_000
 MOST_GROWTH_KIB = 20 * 1024
 
 
-async def _send(port: int, sent: list[HostileRequest]) -> Counter[int]:
+async def _send(port: int, sent: Iterator[HostileRequest]) -> Counter[int]:
     """Statuses of all requests, over kept connections; a request without an answer fails the test."""
     statuses: Counter[int] = Counter()
-    left = iter(sent)
 
     async def client() -> None:
         connection = None
-        for request in left:
+        for request in sent:
             connection = connection or await asyncio.open_connection("127.0.0.1", port)
             reader, writer = connection
             writer.write(request.wire)
@@ -50,9 +50,9 @@ def _attack(home: Embedded, log: Path, seed: int, count: int) -> None:
     collector = Collector(home, log).start()
     try:
         port = int(collector.url.rpartition(":")[2])
-        warm = asyncio.run(_send(port, list(hostile.requests(seed, WARM))))
+        warm = asyncio.run(_send(port, hostile.requests(seed, WARM)))
         before = collector.rss_kib()
-        statuses = asyncio.run(_send(port, list(hostile.requests(seed + 1, count))))
+        statuses = asyncio.run(_send(port, hostile.requests(seed + 1, count)))
         grown = collector.rss_kib() - before
         assert sum(statuses.values()) == count
         assert [s for s in warm + statuses if s >= 500] == []

@@ -118,6 +118,21 @@ async def test_a_client_that_leaves_gets_no_answer() -> None:
         await body.receive_all(receive, LIMIT)
 
 
+def test_an_array_of_too_many_items_is_refused_without_holding_them() -> None:
+    """Catches a list of half a million items that is built before it is counted."""
+    data = b"[" + b"0," * 500_000 + b"0]"
+    tracemalloc.start()
+    try:
+        with pytest.raises(Rejection) as caught:
+            body.items(data, 1000)
+        assert tracemalloc.get_traced_memory()[1] < 1024 * 1024
+    finally:
+        tracemalloc.stop()
+    assert caught.value.code == "too_many_items"
+    many_commas = b"[" + b",".join([b"[1,2]"] * 1000) + b"]"
+    assert [bytes(i) for i in body.items(many_commas, 1000)] == [b"[1,2]"] * 1000
+
+
 def test_items_of_an_object_and_of_an_array() -> None:
     assert [bytes(i) for i in body.items(b' {"a": 1} ', 10)] == [b'{"a": 1}']
     assert [bytes(i) for i in body.items(b' [{"a": 1}, 2] ', 10)] == [b'{"a": 1}', b"2"]
