@@ -1,8 +1,10 @@
 """The browser tracker in a real browser, on the demo article, against a real collector and Kafka."""
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +237,49 @@ def test_the_queue_is_bounded_and_another_brands_events_stay(own: Collector, rea
     assert {e["brand"] for e in sent.events.values()} == {"bild"}
     assert {u.partition("?")[2] for u in sent.urls} == {"brand=bild&key=browser-bild"}
     assert max(map(len, sent.requests)) < 100
+
+
+@pytest.fixture
+def site(own: Collector) -> Iterator[str]:
+    """A publisher's page on a host and port of its own, with the tracker of the collector."""
+    tag = f'<script src="{own.url}/tracker.js" data-brand="bild" data-key="browser-bild" async></script>'
+    content = f"<!doctype html><link rel=icon href='data:,'><title>Site</title><h1>Site</h1>{tag}".encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://localhost:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_page_of_another_origin_sends_without_preflight(
+    home: Embedded, own: Collector, reader: BrowserContext, site: str
+) -> None:
+    """Catches an answer the page may not read (it would send again for ever), and a beacon that is refused."""
+    page = reader.new_page()
+    bad, sent = complaints(page), Sent(page)
+    methods: set[str] = set()
+    page.on("request", lambda r: methods.add(r.method) if "/v1/" in r.url else None)
+    page.goto(f"{site}/artikel?campaign=1")
+    until(page, lambda: len(sent.events) == 1 and not waiting(page), "the view's answer")
+    page.mouse.move(10, 10)
+    page.wait_for_timeout(500)
+    page.evaluate(HIDE)
+    until(page, lambda: len(stored(home, site)) == 2, "the beacon's ping in Kafka")
+    records = stored(home, site)
+    assert [r["event_type"] for r in records] == ["page_view", "page_ping"]
+    assert {r["page_url"] for r in records} == {f"{site}/artikel?campaign=1"}
+    assert (bad, methods) == ([], {"POST"})
 
 
 def test_consent_decides_what_is_kept_and_sent(own: Collector, reader: BrowserContext) -> None:
