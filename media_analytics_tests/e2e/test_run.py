@@ -24,8 +24,11 @@ from media_analytics_tests.e2e.dagster_page import DagsterPage
 
 LINES = 1_000
 SECOND_RUN_SECONDS = 60.0
+# Tables by date; those that are replaced as a whole have no date to backfill.
 READER_TABLES = tuple(
-    n for n, c in TABLES.items() if c.writer == "spark-connect" and c.layer in ("silver", "gold")
+    n
+    for n, c in TABLES.items()
+    if c.writer == "spark-connect" and c.layer in ("silver", "gold") and c.partition_column is not None
 )
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
