@@ -29,6 +29,9 @@ def integer(value: int) -> str:
 LENGTHS: Sequence[str] = tuple(integer(n) for n in range(_LONGEST + 1))
 # The union branches 0 and 1 without a value.
 NULLS = ("\x00", "\x02")
+# Seven bits as a character, with the bit that says that more follow: for the bits that differ each time, so that the
+# table stays in the processor's cache.
+_MORE = tuple(chr(n | 128) for n in range(128))
 # Fourteen bits as two characters, with the bit that says that more follow.
 _PAIRS = tuple(chr(n & 127 | 128) + chr(n >> 7 | 128) for n in range(1 << 14))
 # The same at the end of a number.
@@ -56,7 +59,10 @@ def instant_text(microseconds: int) -> str:
 
 def eight_bytes(value: int) -> str:
     """The varint of a zigzag number that takes eight bytes."""
-    return f"{_PAIRS[value & 16383]}{_PAIRS[value >> 14 & 16383]}{_PAIRS[value >> 28 & 16383]}{_ENDS[value >> 42]}"
+    return (
+        f"{_MORE[value & 127]}{_MORE[value >> 7 & 127]}{_MORE[value >> 14 & 127]}{_MORE[value >> 21 & 127]}"
+        f"{_PAIRS[value >> 28 & 16383]}{_ENDS[value >> 42]}"
+    )
 
 
 def number_text(value: int) -> str:

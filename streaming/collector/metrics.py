@@ -68,7 +68,7 @@ class Metrics:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         path = folder / f"{worker}{_SUFFIX}"
-        if not path.is_file() or path.stat().st_size != _FILE_BYTES:
+        if not _is_whole(path):
             path.write_bytes(_HEAD.pack(_HEAD.size))
             with path.open("r+b") as file:
                 file.truncate(_FILE_BYTES)
@@ -148,6 +148,16 @@ def forget(folder: Path) -> None:
     """Remove the numbers of an earlier collector; called once before its workers start."""
     for path in folder.glob(f"*{_SUFFIX}"):
         path.unlink()
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the file is one of ours; one that a full disk or another program broke is begun anew."""
+    if not path.is_file() or path.stat().st_size != _FILE_BYTES:
+        return False
+    try:
+        return all(name.startswith("collector_") for name, _, _ in _samples(path.read_bytes()))
+    except (UnicodeDecodeError, struct.error):
+        return False
 
 
 def _samples(data: "bytes | mmap.mmap") -> Iterator[tuple[str, int, float]]:

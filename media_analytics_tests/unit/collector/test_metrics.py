@@ -42,6 +42,19 @@ def test_a_worker_that_is_started_again_keeps_its_counts_and_not_its_gauges(tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_broken_file_is_begun_anew(tmp_path: Path) -> None:
+    """Catches a worker that can never start again."""
+    worker = Metrics(tmp_path, 0)
+    worker.add(names.REQUESTS, "/v1/events/user", "200")
+    file = next(tmp_path.iterdir())
+    whole = file.read_bytes()
+    for broken in (whole[:100], whole[:8] + b"\xff" * 200 + whole[208:], b"\xff" * len(whole)):
+        file.write_bytes(broken)
+        again = Metrics(tmp_path, 0)
+        again.add(names.REQUESTS, "/v1/events/user", "200")
+        assert read(again.text())['collector_requests_total{route="/v1/events/user",status="200"}'] == 1
+
+
 def test_a_histogram_adds_up(tmp_path: Path) -> None:
     """Catches buckets that are not cumulative, or a value that is in the bucket below its own."""
     worker = Metrics(tmp_path)
