@@ -19,10 +19,13 @@ def table_properties(contract: TableContract) -> dict[str, str]:
         "delta.columnMapping.mode": "none",
         # Statistics of the columns that queries prune by, not of the first 32.
         "delta.dataSkippingStatsColumns": ",".join(statistics_columns(contract)),
-        # Written every few seconds or minutes: the log is kept shorter and checkpointed more rarely.
+        # Written every few seconds or minutes, up to 17,280 commits a day: the log is checkpointed more rarely and kept
+        # for one day, which Delta rounds up to the begin of a day, so two days of commits stay at most. Files that a
+        # compaction replaced go after the same time, with the checkpoint's entry of each. A reader that is further
+        # behind than the log takes the table as a whole.
         "delta.checkpointInterval": "50" if streamed else "10",
-        "delta.logRetentionDuration": "interval 7 days" if streamed else "interval 30 days",
-        "delta.deletedFileRetentionDuration": "interval 7 days",
+        "delta.logRetentionDuration": "interval 1 days" if streamed else "interval 30 days",
+        "delta.deletedFileRetentionDuration": "interval 1 days" if streamed else "interval 7 days",
         "media_analytics.contract": contract.full_name,
         "media_analytics.writer": contract.writer,
     }

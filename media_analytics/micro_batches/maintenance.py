@@ -44,7 +44,7 @@ def compact(store: Store, now: datetime) -> Mapping[str, Any]:
 
 
 def vacuum(store: Store) -> Mapping[str, Any]:
-    """Remove files that no version within retention (7 days) refers to."""
+    """Remove files that no version within the table's retention refers to."""
     removed = {}
     for path in (store.path, store.dates_path):
         if path is not None:

@@ -81,7 +81,7 @@ class Maintenance:
         self._small_at = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1) + SETTLE
         if now >= self._vacuum_at:
             for path in self._tables.values():
-                self._spark.sql(f"VACUUM delta.`{path}`").collect()
+                self._vacuum(path, "vacuum")
             self._vacuum_at = now + VACUUM_INTERVAL
 
     def _open_requests(self) -> list[Row]:
@@ -143,10 +143,12 @@ class Maintenance:
     def _optimize(self, path: str, where: str, reason: str) -> None:
         self._with_note(path, reason, lambda: self._spark.sql(f"OPTIMIZE delta.`{path}` {where}").collect())
 
+    def _vacuum(self, path: str, reason: str) -> None:
+        self._with_note(path, reason, lambda: self._spark.sql(f"VACUUM delta.`{path}`").collect())
+
     def _vacuum_request(self, request: Row) -> str:
-        path = self._tables[request.table]
-        self._spark.sql(f"VACUUM delta.`{path}`").collect()
-        return "removed files that no version of the last 7 days refers to"
+        self._vacuum(self._tables[request.table], request.request_id)
+        return "removed files that no version within the table's retention refers to"
 
     def _rebuild_request(self, request: Row) -> str:
         if request.table != "bronze.user_events" or not request.hour:
