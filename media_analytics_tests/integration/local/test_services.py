@@ -4,6 +4,7 @@ import psutil
 import pytest
 
 from media_analytics.local import kafka as kafka_service
+from media_analytics.local import spark as spark_service
 from media_analytics_tests.services.embedded import Embedded
 
 pytestmark = pytest.mark.integration
@@ -36,3 +37,13 @@ def test_java_services_get_no_secret(kafka: Embedded) -> None:
     environment = psutil.Process(kafka.processes["kafka"].pid).environ()
     names = {name for name in environment if name.startswith("MEDIA_ANALYTICS_")}
     assert names == {"MEDIA_ANALYTICS_HOME", "MEDIA_ANALYTICS_SUPERVISED"}
+
+
+def test_the_spark_server_knows_its_token_and_is_asked_quietly(spark: Embedded) -> None:
+    """Would catch a stranger's server taken for ours, and a start that fills the log with stack traces."""
+    port, token = spark.home.ports["spark"], spark.home.secrets.spark_token
+    assert spark_service.accepts_token(port, token, 5)
+    assert not spark_service.accepts_token(port, f"{token}x", 5)
+    log = spark.home.log_file("spark").read_text("utf-8")
+    assert "INVALID_HANDLE" not in log
+    assert "\tat org.apache.spark.sql.connect" not in log
