@@ -5,6 +5,7 @@ is. Does not belong here: reading or publishing tables (`lake`), transforms (`sp
 starting a server (`media_analytics.local`).
 """
 
+import atexit
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,8 @@ def connect(settings: Settings) -> SparkSession:
     try:
         session = SparkSession.builder.remote(settings.spark.connection_string()).create()
         session.client.set_retry_policies([DefaultPolicy(max_retries=RETRIES)])
+        # Before the client's own farewell, which retries for minutes where the server is gone.
+        atexit.register(session.client.close)
         conf = SESSION_CONF | (LOCAL_CONF if settings.local else {})
         for name, value in conf.items():
             session.conf.set(name, value)
