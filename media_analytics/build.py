@@ -26,12 +26,20 @@ from media_analytics.assets.gold import (
     reader_geography,
     reader_sessions,
     reader_sources,
+    reader_subscriptions,
 )
 from media_analytics.assets.kafka import topics
-from media_analytics.assets.ops import completeness, maintenance, offset_bounds, restatements, touched_dates
+from media_analytics.assets.ops import (
+    completeness,
+    maintenance,
+    offset_bounds,
+    restatements,
+    subscription_dates,
+    touched_dates,
+)
 from media_analytics.assets.realtime import tables as realtime
 from media_analytics.assets.results import interactions as results
-from media_analytics.assets.silver import events, sessions
+from media_analytics.assets.silver import consent, content, events, sessions, subscriptions
 from media_analytics.automation.conditions import automation_sensor, on_arrival
 from media_analytics.automation.jobs import MICRO_BATCHES, MINUTE_ANALYSIS, asset_jobs
 from media_analytics.automation.micro_batch_maintenance import maintenance_job
@@ -43,6 +51,7 @@ from media_analytics.automation.schedules import schedules
 from media_analytics.checks.external import external_checks
 from media_analytics.checks.micro_batches import micro_batch_lag
 from media_analytics.factory import asset_key, table_asset
+from media_analytics.factory_whole import whole_table_asset
 from media_analytics.micro_batches.asset import micro_batch_asset, micro_batch_specs
 from media_analytics.partitions import Partitions
 from media_analytics.resources.clickhouse import ClickHouse
@@ -55,7 +64,7 @@ from media_analytics.resources.minute_files import MinuteFiles
 from media_analytics.resources.spark import SparkConnect
 from media_analytics.settings import Settings
 
-EXTERNAL = (topics, realtime, bronze, touched_dates, restatements, maintenance)
+EXTERNAL = (topics, realtime, bronze, touched_dates, subscription_dates, restatements, maintenance)
 MICRO_BATCHED = (
     content_events,
     session_events,
@@ -74,7 +83,9 @@ COMPUTED = (
     reader_geography.TABLE,
     reader_devices.TABLE,
     reader_sources.TABLE,
+    reader_subscriptions.TABLE,
 )
+WHOLE = (content.TABLE, consent.TABLE, subscriptions.TABLE)
 
 
 def build_defs(settings: Settings, resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -95,6 +106,7 @@ def _definitions(settings: Settings, resource_overrides: Mapping[str, Any]) -> d
         assets=[
             *(spec for module in EXTERNAL for spec in module.specs(partitions)),
             *(table_asset(t, partitions, on_arrival(asset_key(t.trigger))) for t in COMPUTED),
+            *(whole_table_asset(t, on_arrival(asset_key(t.trigger))) for t in WHOLE),
             *(micro_batch_asset(m.TABLE, partitions, m) for m in MICRO_BATCHED),
             *(spec for m in MICRO_BATCHED for spec in micro_batch_specs(m.TABLE, partitions, m)),
             *(module.asset(partitions) for module in (*PROOFS, *MINUTES)),

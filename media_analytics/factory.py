@@ -105,7 +105,7 @@ def external_table(
         asset_key(contract),
         deps=deps,
         partitions_def=partitions.definition(contract.partitioning),
-        **_common(contract, kinds or _kinds(contract), declared_in),
+        **common_spec(contract, kinds or kinds_of(contract), declared_in),
     )
 
 
@@ -119,7 +119,7 @@ def table_asset(
         deps=[dg.AssetDep(asset_key(table.trigger)), *table.lineage],
         partitions_def=partitions.definition(table.contract.partitioning),
         automation_condition=condition,
-        **_common(table.contract, _kinds(table.contract), table.transform),
+        **common_spec(table.contract, kinds_of(table.contract), table.transform),
     )
 
     @dg.multi_asset(
@@ -149,7 +149,8 @@ def contract_check_spec(contract: Contract) -> dg.AssetCheckSpec:
     )
 
 
-def _common(contract: Contract, kinds: set[str], declared_in: object) -> dict[str, Any]:
+def common_spec(contract: Contract, kinds: set[str], declared_in: object) -> dict[str, Any]:
+    """What every asset has: description, group, owner, kinds, freshness, columns, code references."""
     return {
         "description": contract.grain,
         "group_name": contract.layer,
@@ -166,7 +167,8 @@ def _common(contract: Contract, kinds: set[str], declared_in: object) -> dict[st
     }
 
 
-def _kinds(contract: Contract) -> set[str]:
+def kinds_of(contract: Contract) -> set[str]:
+    """How an asset's stores show in the catalogue."""
     if not isinstance(contract, TableContract):
         return {"kafka", "avro"}
     if contract.store == "clickhouse":

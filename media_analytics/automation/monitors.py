@@ -31,12 +31,13 @@ REALTIME = tuple(contract for contract in TABLES.values() if contract.writer == 
 # Tables that runs or the stream append to beside their own work.
 SIDE_TABLES = (
     SESSION_DATES,
+    table("ops.subscription_dates"),
     table("ops.restatements"),
     table("ops.maintenance_requests"),
     table("ops.maintenance_results"),
 )
 # Nothing happening here is good news: said once a day, so that silence of the monitor itself is seen.
-QUIET_TABLES = SIDE_TABLES[1:]
+QUIET_TABLES = SIDE_TABLES[2:]
 QUIET_STREAMS: tuple[Contract, ...] = (
     topic("dead_letters"),
     topic("security.events"),

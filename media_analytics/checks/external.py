@@ -34,7 +34,8 @@ EXTERNAL = tuple(
     for contract in TABLES.values()
     if contract.writer in ("stream", "sink")
     or (contract.writer == "micro-batch" and contract.layer == "ops")
-    or contract.full_name in ("ops.session_dates", "ops.restatements", "ops.maintenance_requests")
+    or contract.full_name
+    in ("ops.session_dates", "ops.subscription_dates", "ops.restatements", "ops.maintenance_requests")
 )
 STREAMED: Mapping[str, Sequence[TableContract]] = {
     "stream": (table("bronze.user_events"),),

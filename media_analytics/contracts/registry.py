@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from media_analytics.contracts.model import TableContract, TopicContract
 from media_analytics.contracts.tables import dead_letters as dead_letter_tables
-from media_analytics.contracts.tables import events, minutes, operations, reader_gold, sessions
+from media_analytics.contracts.tables import events, intervals, minutes, operations, reader_gold, sessions
 from media_analytics.contracts.tables import families as family_tables
 from media_analytics.contracts.topics import dead_letters, families, user
 from media_analytics.errors import ContractError
@@ -16,7 +16,16 @@ from media_analytics.errors import ContractError
 TABLES: Mapping[str, TableContract] = MappingProxyType(
     {
         contract.full_name: contract
-        for module in (events, family_tables, dead_letter_tables, sessions, reader_gold, minutes, operations)
+        for module in (
+            events,
+            family_tables,
+            dead_letter_tables,
+            sessions,
+            intervals,
+            reader_gold,
+            minutes,
+            operations,
+        )
         for contract in module.CONTRACTS
     }
 )

@@ -143,7 +143,8 @@ class Lake:
     def publish(self, contract: TableContract, staged: Staged, partitions: Sequence[str]) -> int:
         """Replace exactly `partitions` (ISO text) by the staged rows in one commit; return its version.
 
-        A partition with no staged row becomes empty. A table that is not partitioned is replaced as a whole.
+        A partition with no staged row becomes empty. A table that is not partitioned is replaced as a whole. Delta
+        makes no commit when nothing replaces nothing: the version is then the one that stood.
         """
         _refuse_other_writer(contract)
         if staged.contract.key != contract.key:
@@ -151,7 +152,7 @@ class Lake:
                 f"what was staged for {staged.contract.full_name} cannot be published as "
                 f"{contract.full_name}; stage it with the contract of {contract.full_name}"
             )
-        writer = staged.frame
+        writer, stood = staged.frame, self.version(contract)
         if contract.partition_column is not None:
             if not partitions:
                 raise ContractError(f"{contract.full_name} is partitioned: say which partitions to publish")
@@ -161,6 +162,8 @@ class Lake:
             writing = writing.option("replaceWhere", partition_predicate(contract, partitions))
         writing = writing.option("userMetadata", _commit_note(staged.run_id, partitions))
         writing.save(self.path(contract))
+        if self.version(contract) == stood:
+            return stood
         return self._version_of_run(contract, staged.run_id)
 
     def append(

@@ -5,11 +5,9 @@ Does not belong here: what is refused for what it says. With several workers eac
 connections over them.
 """
 
-import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import lru_cache
 
 from media_analytics.settings import Collector
 from streaming.collector.answers import Rejection, Unavailable
@@ -67,10 +65,7 @@ class Room:
 
 
 class BrowserRate:
-    """A token bucket for each key and address (the /64 of an IPv6 address).
-
-    Memory is bounded: the addresses heard of last are kept.
-    """
+    """A token bucket for each key and address. Memory is bounded: the addresses heard of last are kept."""
 
     def __init__(self, limits: Collector, clock: Clock = time.monotonic) -> None:
         self._rate = limits.browser_events_per_second / limits.workers
@@ -84,22 +79,21 @@ class BrowserRate:
         Raises:
             Rejection: `rate_limited` (429).
         """
-        if self._left(key, network_of(address)) <= 0:
+        if self._left(key, address) <= 0:
             raise Rejection(
                 "rate_limited", None, f"more than {self._rate:g} events a second; send fewer, later", "rate"
             )
 
     def charge(self, key: str, address: str, events: int) -> None:
         """Take events; the bucket may go below nothing, which the next request pays for."""
-        network = network_of(address)
-        left = self._left(key, network) - events
-        self._buckets[(key, network)] = (left, self._clock())
-        self._buckets.move_to_end((key, network))
+        left = self._left(key, address) - events
+        self._buckets[(key, address)] = (left, self._clock())
+        self._buckets.move_to_end((key, address))
         if len(self._buckets) > _ADDRESSES:
             self._buckets.popitem(last=False)
 
-    def _left(self, key: str, network: str) -> float:
-        known = self._buckets.get((key, network))
+    def _left(self, key: str, address: str) -> float:
+        known = self._buckets.get((key, address))
         if known is None:
             return self._burst
         left, at = known
@@ -125,14 +119,6 @@ class LetterBudget:
             return False
         self._spent[key] = (began, spent + size)
         return True
-
-
-@lru_cache(maxsize=8192)
-def network_of(address: str) -> str:
-    """What one client can choose its addresses from: an IPv4 address itself, the /64 of an IPv6 address."""
-    if ":" not in address:
-        return address
-    return str(ipaddress.ip_network((address, 64), strict=False).network_address)
 
 
 def _share(limit: int, workers: int) -> int:

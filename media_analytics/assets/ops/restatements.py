@@ -30,6 +30,7 @@ GOLD = tuple(
         "reader_geography",
         "reader_devices",
         "reader_sources",
+        "reader_subscriptions",
     )
 )
 # A date is published at this time of the next day; until then its numbers may still grow.

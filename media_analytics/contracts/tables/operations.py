@@ -69,6 +69,20 @@ class SessionDates(DataFrameModel):
         unique = ("session_date", "event_date", "dates_version")
 
 
+class SubscriptionDates(DataFrameModel):
+    """Which dates a published change of silver.subscriptions, or new events of a date, can alter."""
+
+    date: Day = column("Date whose subscription numbers may change.", ge=EARLIEST_DAY, le=LATEST_DAY)
+    session_dates_version: Int64 = column("Delta version of ops.session_dates the change was read at.", ge=0)
+    loaded_at: Instant = column("When the row was written.", provenance=True)
+
+    class Config:
+        """One row per date and version."""
+
+        strict = True
+        unique = ("date", "session_dates_version")
+
+
 class OffsetBounds(DataFrameModel):
     """The offset range of an arrival hour, recorded once when the hour closes."""
 
@@ -243,6 +257,13 @@ CONTRACTS = (
         SessionDates,
         Daily("session_date", stored="session_date"),
         ("session_date", "event_date"),
+        timedelta(minutes=15),
+    ),
+    _table(
+        "subscription_dates",
+        SubscriptionDates,
+        Daily("date", stored="date"),
+        ("date",),
         timedelta(minutes=15),
     ),
     _table("offset_bounds", OffsetBounds, Hourly("hour"), ("topic", "partition", "hour"), timedelta(hours=1)),

@@ -186,6 +186,30 @@ class ReaderSources(SessionMeasures, Sources):
         unique = (*_DATE_BRAND, "referrer_medium", "referrer_source")
 
 
+@every_measure_twice(*_DATE_BRAND, "tier", "segment")
+class ReaderSubscriptions(DateBrand):
+    """Subscriptions of a date and brand by tier and segment."""
+
+    tier: Text = column("Tier of the subscription; unknown for null.", longest=WORD)
+    segment: Text = column("Segment of the subscription; unknown for null.", longest=WORD)
+    starts: Int64 = column("Subscriptions that began on the date.", ge=0)
+    cancels: Int64 = column("Subscriptions that a cancel ended on the date.", ge=0)
+    active: Int64 = column("Subscriptions whose interval contains the next 00:00.", ge=0)
+    churn_rate: Float64 = column("cancels / active at 00:00 of the date.", nullable=True, ge=0)
+    conversion_rate: Float64 = column(
+        "Customers with a start / customers of the brand with any event on the date and no active interval at "
+        "its 00:00.",
+        nullable=True,
+        ge=0,
+    )
+
+    class Config:
+        """One row per date, brand, tier and segment."""
+
+        strict = True
+        unique = (*_DATE_BRAND, "tier", "segment")
+
+
 def _mart(name: str, grain: str, model: type[DataFrameModel]) -> TableContract:
     return TableContract(
         layer="gold",
@@ -213,4 +237,10 @@ CONTRACTS = (
     _mart("reader_geography", "One row per date, brand, country and region.", ReaderGeography),
     _mart("reader_devices", "One row per date, brand, device type, system and browser.", ReaderDevices),
     _mart("reader_sources", "One row per date, brand, referrer medium and source.", ReaderSources),
+    _mart(
+        "reader_subscriptions",
+        "One row per date, brand, tier and segment with a start, a cancel or a subscription that was active at one "
+        "of the date's midnights.",
+        ReaderSubscriptions,
+    ),
 )

@@ -58,7 +58,7 @@ def keyed(home: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture
 def page(keyed: Collector) -> Iterator[httpx.Client]:
     """A browser of its own address, so that tests do not use up each other's rate."""
-    address = f"2001:db8:{uuid.uuid4().int % 65_536:x}::7"
+    address = f"2001:db8::{uuid.uuid4().int % 65_536:x}"
     with httpx.Client(
         base_url=keyed.url, timeout=30, trust_env=False, headers={"X-Forwarded-For": address}
     ) as made:

@@ -86,3 +86,32 @@ def test_gold_follows_what_was_published_although_another_date_failed(daemon: Da
     assert daemon.tick() == {SESSIONS: set(OLD)}
     daemon.report(SESSIONS, OLD[0], OLD[2])
     assert daemon.tick() == {key: {OLD[0], OLD[2]} for key in GOLD}
+
+
+def requested(daemon: Daemon, *names: str) -> dict[str, set[str | None]]:
+    """What a tick asks for of some tables; {None} is a table without partitions."""
+    result = dg.evaluate_automation_conditions(
+        daemon.defs, daemon.instance, cursor=daemon.cursor, evaluation_time=datetime.now(UTC)
+    )
+    daemon.cursor = result.cursor
+    found = {name: result.get_requested_partitions(dg.AssetKey(name.split("."))) for name in names}
+    return {name: set(partitions) for name, partitions in found.items() if partitions}
+
+
+def test_tables_of_intervals_follow_the_touched_dates_of_their_bronze(daemon: Daemon) -> None:
+    """Would catch a table that is replaced as a whole and never again, and one that follows every micro-batch."""
+    whole = ("silver.content", "silver.consent", "silver.subscriptions")
+    daemon.report(dg.AssetKey(["bronze", "content_events"]), "2026-03-01-10:00")
+    assert requested(daemon, *whole) == {}
+    daemon.report(dg.AssetKey(["ops", "content_events_dates"]), *OLD)
+    assert requested(daemon, *whole) == {"silver.content": {None}}
+    assert requested(daemon, *whole) == {}
+    daemon.report(dg.AssetKey(["ops", "compliance_events_dates"]), OLD[0])
+    daemon.report(SESSION_DATES, OLD[0])
+    assert requested(daemon, *whole) == {"silver.consent": {None}, "silver.subscriptions": {None}}
+
+
+def test_subscription_numbers_follow_the_dates_that_their_intervals_touch(daemon: Daemon) -> None:
+    """Would catch a publication of all intervals that asks for all dates of the platform."""
+    daemon.report(dg.AssetKey(["ops", "subscription_dates"]), OLD[0], OLD[2])
+    assert requested(daemon, "gold.reader_subscriptions") == {"gold.reader_subscriptions": {OLD[0], OLD[2]}}

@@ -49,8 +49,11 @@ def test_every_contract_says_what_the_graph_needs(contract: Contract) -> None:
     if isinstance(contract, TableContract):
         assert contract.unique_key
         assert set(contract.sort_keys) <= names
-        assert not isinstance(contract.partitioning, Full)
-        assert contract.partitioning.column in names
+        if isinstance(contract.partitioning, Full):
+            assert contract.layer == "silver"
+            assert contract.partitioning.reason
+        else:
+            assert contract.partitioning.column in names
         assert contract.partition_column is None or contract.partition_column in names
 
 
