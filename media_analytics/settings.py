@@ -139,6 +139,8 @@ class Collector(_Section):
     trusted_proxies: tuple[str, ...] = ()
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
     max_items: int = Field(default=1000, ge=1)
+    # A client has this long to send its body; slower ones are answered 400 and hold no room.
+    max_body_seconds: float = Field(default=30.0, gt=0)
     # Processes that share the port; the limits below hold for all of them together.
     workers: int = Field(default=1, ge=1, le=64)
     # Requests, events and bytes of bodies held at once; one more is answered 503 with Retry-After.

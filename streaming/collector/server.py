@@ -45,8 +45,6 @@ ROUTES = {
         Route("/v1/pixel", "pixel", "user"),
     )
 }
-# A client has this long to send its body.
-_BODY_SECONDS = 30.0
 _STEP_SECONDS = 0.05
 _JSON = (b"content-type", b"application/json")
 _CLOSE = (b"connection", b"close")
@@ -234,7 +232,7 @@ class Ingest:
 
     async def _body(self, receive: body.Receive) -> Received:
         """The body, if it comes in time. One clock looks after all: a timer of its own costs as much as the answer."""
-        reading = _Reading(asyncio.current_task(), time.monotonic() + _BODY_SECONDS)
+        reading = _Reading(asyncio.current_task(), time.monotonic() + self._limits.max_body_seconds)
         self._reading.add(reading)
         try:
             return await body.receive_all(receive, self._limits.max_body_bytes)
@@ -243,7 +241,7 @@ class Ingest:
                 raise
             reading.task.uncancel()
             raise Rejection(
-                "body_too_slow", "body", f"the body took over {_BODY_SECONDS:g} s", "shape"
+                "body_too_slow", "body", f"the body took over {self._limits.max_body_seconds:g} s", "shape"
             ) from None
         finally:
             self._reading.discard(reading)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import socket
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -231,6 +232,30 @@ def test_a_flood_of_bad_requests_does_not_grow_memory(collector: Collector, clie
 
     before = flood(10)
     assert flood(30) - before < 30 * 1024
+
+
+def test_a_client_that_stops_in_its_body_is_answered_and_holds_no_room(
+    home: Embedded, tmp_path: Path
+) -> None:
+    """Catches slow senders that take all requests in flight: nobody else would be served."""
+    started = Collector(
+        home, tmp_path / "log", COLLECTOR__MAX_BODY_SECONDS="1", COLLECTOR__MAX_REQUESTS_IN_FLIGHT="2"
+    ).start()
+    try:
+        port = int(started.url.rpartition(":")[2])
+        head = f"POST {EVENTS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n["
+        slow = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(2)]
+        for one in slow:
+            one.sendall(head.encode())
+        for one in slow:
+            answer = one.recv(65_536)
+            assert answer.startswith(b"HTTP/1.1 400")
+            assert b"body_too_slow" in answer
+            one.close()
+        with httpx.Client(base_url=started.url, timeout=30, trust_env=False) as made:
+            assert made.post(EVENTS, json=event()).status_code == 200
+    finally:
+        assert started.stop() == 0
 
 
 def test_with_keys_configured_they_decide(home: Embedded, tmp_path: Path) -> None:
