@@ -121,7 +121,9 @@ def test_everything_a_reader_does_arrives(home: Embedded, own: Collector, reader
     assert click["properties"] == {"element": "share", "label": "Share"}
     assert share["properties"] == {"network": "copy"}
     assert [p["properties"]["progress_pct"] for p in progress] == ["25", "50", "75"]
-    assert [start["video_position_seconds"], complete["video_position_seconds"]] == [0, 4]
+    # A player says that it plays a few milliseconds after it began to.
+    assert start["video_position_seconds"] == pytest.approx(0, abs=0.25)
+    assert complete["video_position_seconds"] == 4
     assert {p["properties"]["video_id"] for p in (start, *progress, complete)} == {"demo-clip"}
     # Input for a moment, then none: five seconds each side of it at most, never the whole ten.
     assert 4.9 < ping["engaged_seconds"] < 7
