@@ -129,6 +129,7 @@ def _rows(settings: "Settings", start: datetime) -> list[dict[str, Any]]:
 
 
 def _print(proofs: list[Proof], start: datetime) -> None:
+    from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
 
@@ -138,21 +139,16 @@ def _print(proofs: list[Proof], start: datetime) -> None:
             f"No minute since {start:%Y-%m-%d %H:%M} UTC has been judged; completeness runs while data flows."
         )
         return
-    names = (
-        "topic",
-        "store",
-        "minutes",
-        "messages",
-        "dead letters",
-        "missing",
-        "duplicates",
-        "judged through",
-    )
-    shown = Table(*names, title=f"completeness since {start:%Y-%m-%d %H:%M} UTC")
+    # Fits 80 columns; the JSON has everything.
+    shown = Table(title=f"completeness since {start:%Y-%m-%d %H:%M} UTC", box=SIMPLE, padding=(0, 1, 0, 0))
+    for name in ("topic", "store"):
+        shown.add_column(name, no_wrap=True)
+    for name in ("messages", "letters", "missing", "twice", "through"):
+        shown.add_column(name, no_wrap=True, justify="right")
     for p in proofs:
-        numbers = (p.minutes, p.messages, p.dead_letters, p.missing, p.duplicates)
-        through = f"{p.judged_through:%Y-%m-%d %H:%M}" if p.judged_through else ""
-        shown.add_row(p.topic, p.store, *map(str, numbers), through, style="red" if p.red else "")
+        numbers = (p.messages, p.dead_letters, p.missing, p.duplicates)
+        through = f"{p.judged_through:%m-%d %H:%M}" if p.judged_through else ""
+        shown.add_row(p.topic, p.store, *(f"{n:,}" for n in numbers), through, style="red" if p.red else "")
     console.print(shown)
     for p in proofs:
         for minute in p.red[:_SHOWN]:
