@@ -140,7 +140,12 @@ def _print(proofs: list[Proof], start: datetime) -> None:
         )
         return
     # Fits 80 columns; the JSON has everything.
-    shown = Table(title=f"completeness since {start:%Y-%m-%d %H:%M} UTC", box=SIMPLE, padding=(0, 1, 0, 0))
+    shown = Table(
+        title=f"completeness since {start:%Y-%m-%d %H:%M} UTC",
+        box=SIMPLE,
+        padding=(0, 0, 0, 1),
+        pad_edge=False,
+    )
     for name in ("topic", "store"):
         shown.add_column(name, no_wrap=True)
     for name in ("messages", "letters", "missing", "twice", "through"):
