@@ -28,6 +28,7 @@ _COMMANDS: tuple[tuple[str, str | None], ...] = (
     ("simulate", None),
     ("trace", None),
     ("completeness", None),
+    ("dead_letters", "dead-letters"),
     ("contracts", "contracts"),
 )
 

@@ -22,6 +22,7 @@ from streaming.collector.identity import Visitors
 from streaming.collector.items import Items
 from streaming.collector.letters import Letters, source
 from streaming.collector.log_lines import LineMapper
+from streaming.collector.refused import Line
 from streaming.collector.request import Context, Request, Route
 from streaming.collector.rules import Times
 from streaming.collector.writer import KafkaWriter, Outgoing, Version
@@ -172,8 +173,7 @@ class Judge:
             rejection,
             route=route.path,
             source=self.source(route, context),
-            sender=context.sender,
-            received_at=context.received_at,
+            context=context,
             event_id=claimed,
         )
         brand = self._access.known_brand(context.sender.brand or context.brand) or "unknown"
@@ -198,9 +198,8 @@ class Judge:
                     route=route.path,
                     source=self.source(route, context, brand=brand, site=found.site),
                     place=log_lines.letter_place(found, numbered, brand),
-                    line_number=numbered.line_number,
-                    sender=context.sender,
-                    received_at=context.received_at,
+                    line=Line(numbered.line_number, numbered.occurrence, brand, found.site, found.source),
+                    context=context,
                 )
                 judged.reject(index, rejection, letters, brand)
         return judged

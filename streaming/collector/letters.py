@@ -6,17 +6,17 @@ the brand (and the site of a log) that the request named beside the item.
 """
 
 import hashlib
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from media_analytics.settings import Settings
 from streaming.collector import metrics as names
-from streaming.collector.access import Sender
 from streaming.collector.answers import Rejection
 from streaming.collector.body import Received
 from streaming.collector.limits import LetterBudget
 from streaming.collector.metrics import Metrics
+from streaming.collector.refused import Line, facts_of
+from streaming.collector.request import Context
 from streaming.collector.writer import KafkaWriter, Outgoing
 from streaming.dead_letters.letters import KEPT_BYTES, TOPIC, LetterWriter
 
@@ -48,11 +48,10 @@ class Letters:
         *,
         route: str,
         source: str,
-        sender: Sender,
-        received_at: datetime,
+        context: Context,
+        line: Line | None = None,
         place: str | None = None,
         event_id: str | None = None,
-        line_number: int | None = None,
     ) -> list[Outgoing]:
         """The letter of one item, ready to be written; empty when the key's budget is used up.
 
@@ -63,35 +62,32 @@ class Letters:
             Received(original, len(original), digest),
             rejection,
             route,
-            sender,
+            context,
+            line,
             source=source,
             place=place or digest,
-            received_at=received_at,
             event_id=event_id,
-            line_number=line_number,
+            line_number=line.number if line else None,
         )
 
     def of_request(
-        self,
-        received: Received,
-        rejection: Rejection,
-        *,
-        route: str,
-        source: str,
-        sender: Sender,
-        received_at: datetime,
+        self, received: Received, rejection: Rejection, *, route: str, source: str, context: Context
     ) -> list[Outgoing]:
         """The letter of a request that is refused as a whole."""
         digest = received.sha256 or hashlib.sha256(received.data).hexdigest()
         whole = Received(received.data, received.length, digest)
-        return self._letter(
-            whole, rejection, route, sender, source=source, place=f"request|{digest}", received_at=received_at
-        )
+        return self._letter(whole, rejection, route, context, None, source=source, place=f"request|{digest}")
 
     def _letter(
-        self, received: Received, rejection: Rejection, route: str, sender: Sender, **facts: Any
+        self,
+        received: Received,
+        rejection: Rejection,
+        route: str,
+        context: Context,
+        line: Line | None,
+        **facts: Any,
     ) -> list[Outgoing]:
-        if not self._budget.take(sender.name, min(received.length, KEPT_BYTES)):
+        if not self._budget.take(context.sender.name, min(received.length, KEPT_BYTES)):
             self._metrics.add(names.LETTERS_DROPPED, route, rejection.code)
             return []
         record = self._records.letter(
@@ -99,6 +95,9 @@ class Letters:
             reason=rejection.code,
             field=rejection.field[:_FIELD_CHARACTERS] if rejection.field else None,
             message=rejection.message[:_MESSAGE_CHARACTERS],
+            received_at=context.received_at,
+            producer=context.sender.name,
+            sender=facts_of(context, line),
             **facts,
         )
         record["original_length"] = received.length

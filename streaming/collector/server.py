@@ -211,12 +211,7 @@ class Ingest:
             if received.length and rejection.kind != "key":
                 source = self._judge.source(route, context)
                 letters = self._letters.of_request(
-                    received,
-                    rejection,
-                    route=route.path,
-                    source=source,
-                    sender=sender,
-                    received_at=context.received_at,
+                    received, rejection, route=route.path, source=source, context=context
                 )
                 await self._write(letters)
             raise

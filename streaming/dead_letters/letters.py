@@ -6,6 +6,7 @@ sending it (`sender.py`; collector and enricher do it among their own records) a
 
 import hashlib
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -46,11 +47,14 @@ class LetterWriter:
         event_id: str | None = None,
         line_number: int | None = None,
         schema_id: int | None = None,
+        producer: str | None = None,
+        sender: bytes | None = None,
     ) -> dict[str, Any]:
         """The record (for the codec of `dead_letters`) of an input without coordinates.
 
         `source` is a route, service or topic, and the Kafka key; `place` says where in the source the input
-        stood, so that the same input sent again has the same `letter_id`.
+        stood, so that the same input sent again has the same `letter_id`. `producer` and `sender` say whose
+        request it was: a name without a secret, and facts that are kept encrypted.
         """
         return {
             "letter_id": str(uuid.uuid5(NAMESPACE, f"dead-letter|{source}|{place}")),
@@ -71,6 +75,8 @@ class LetterWriter:
             "original_sha256": hashlib.sha256(original).hexdigest(),
             "is_replayable": len(original) <= KEPT_BYTES,
             "stage": self._stage,
+            "producer": producer,
+            "sender_bytes": None if sender is None else self._fernet.encrypt(sender),
         }
 
     def record_letter(
@@ -110,14 +116,27 @@ class LetterWriter:
         return record
 
 
-def original_bytes(record: dict[str, Any], key: SecretStr) -> bytes:
+def original_bytes(record: Mapping[str, Any], key: SecretStr) -> bytes:
     """The original bytes of a letter (the first 256 KiB of a longer one).
 
     Raises:
         LetterError: the key is not the one the letter was written with.
     """
+    return _opened(record, "original_bytes", key)
+
+
+def sender_bytes(record: Mapping[str, Any], key: SecretStr) -> bytes | None:
+    """What the request said beside the original; None where nothing was kept.
+
+    Raises:
+        LetterError: the key is not the one the letter was written with.
+    """
+    return None if record["sender_bytes"] is None else _opened(record, "sender_bytes", key)
+
+
+def _opened(record: Mapping[str, Any], name: str, key: SecretStr) -> bytes:
     try:
-        return _fernet(key).decrypt(record["original_bytes"])
+        return _fernet(key).decrypt(record[name])
     except InvalidToken as error:
         raise LetterError(
             f"letter {record['letter_id']} was encrypted with another key; set the key of its time"

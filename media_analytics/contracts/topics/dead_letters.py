@@ -49,6 +49,16 @@ class DeadLetter(DataFrameModel):
     original_sha256: Text = column("SHA-256 of the whole original.", str_matches=SHA256)
     is_replayable: Bool = column("Whether original_bytes is the whole original.")
     stage: Text = column("Where on the path it failed.", isin=STAGES)
+    producer: Text = column(
+        "The key it was sent with, as `server 0` or `browser 2`; null for a record of a topic.",
+        nullable=True,
+        longest=256,
+    )
+    sender_bytes: Bytes = column(
+        "What only the request said (address, user agent, key), encrypted as original_bytes; null for a record.",
+        nullable=True,
+        personal_data="network_address",
+    )
 
     class Config:
         """A letter sent twice has the same id."""

@@ -1,0 +1,1 @@
+"""Dead letters from the collector to the shelf, and back into their topics."""

@@ -1,0 +1,70 @@
+"""What a listing may show: shapes, never texts of a person."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streaming.dead_letters import redaction
+
+WORDS = redaction.words("user", ["bild"])
+# Letters and digits that no mask is made of.
+SECRET = st.text("bcdBCD12345678éß漢", min_size=1, max_size=200)
+JSON = st.recursive(
+    st.one_of(SECRET, st.integers(100, 10**9), st.none(), st.booleans()),
+    lambda inner: st.one_of(st.lists(inner, max_size=5), st.dictionaries(SECRET, inner, max_size=5)),
+)
+
+
+def leaves(found: Any) -> list[str]:
+    if isinstance(found, dict):
+        return [text for value in found.values() for text in leaves(value)]
+    if isinstance(found, list):
+        return [text for value in found for text in leaves(value)]
+    return [found] if isinstance(found, str) else []
+
+
+@given(JSON)
+def test_no_text_of_the_input_is_left(found: Any) -> None:
+    """Would catch a value that passes as it is: an address, a name, a number in an unexpected field."""
+    for text in leaves(redaction.original(json.dumps(found).encode(), WORDS)):
+        shape = text.removeprefix("number ").partition("...")[0]
+        assert not set(shape) & set("bcdBCD12345678éß漢")
+
+
+@given(st.binary(max_size=2000))
+def test_bytes_that_are_no_json_are_one_shape(data: bytes) -> None:
+    """Would catch a broken input that breaks the listing, or is quoted in it."""
+    shown = redaction.original(data, WORDS)
+    for text in leaves(shown) if not isinstance(shown, str) else [shown]:
+        assert not set(text.partition("...")[0].removeprefix("number ")) & set("bcdBCD12345678")
+
+
+def test_the_shape_tells_what_is_wrong() -> None:
+    """Would catch a redaction that hides the mistake together with the person."""
+    item = {
+        "event_type": "page_view", "brand": "bild", "occurred_at": "21.11.2026", "ip": "192.0.2.7", "position": "4",
+        "consent": ["analytics"], "properties": {"plan": True, "anna@example.org": "x"},
+    }  # fmt: skip
+    assert redaction.original(json.dumps(item).encode(), WORDS) == {
+        "event_type": "page_view", "brand": "bild", "occurred_at": "99.99.9999", "ip": "999.9.9.9", "position": "9",
+        "consent": ["analytics"], "properties": {"plan": True, "<name>": "a"},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("event.timestamp", "event.timestamp"),
+        ("properties[0].name", "properties[0].name"),
+        ("anna@example.org", "<name>"),
+        ("customer 17", "<name>"),
+        ("user_4915112345", "<name>"),
+        ("x" * 65, "<name>"),
+    ],
+)
+def test_a_field_name_is_shown_only_if_a_program_chose_it(path: str, shown: str) -> None:
+    """Would catch an address that a client sent as the name of a field."""
+    assert redaction.name(path) == shown
