@@ -10,18 +10,22 @@ import time
 from pathlib import Path
 
 from media_analytics.local.loopback import without_proxy
+from media_analytics_tests.services import external
 
 ROOT = Path(__file__).parent.parent
 LIMIT_SECONDS = 60 * 60
 _PYTEST = [sys.executable, "-m", "pytest", "-q", "--durations=15", "--durations-min=0.5"]
+_EACH_CORE = ["-n", "logical", "--dist", "worksteal"]
+# These tests mostly wait for processes. Each worker has services of its own, up to 4 GB with Spark.
+_TWO_FILES_AT_ONCE = ["-n", "2", "--dist", "loadfile"]
 _LINT = ROOT / ".venv-lint" / "bin"
 
 STAGES: dict[str, list[list[str]]] = {
     "lint": [[str(_LINT / "ruff"), "check", "."], [str(_LINT / "ruff"), "format", "--check", "."]],
     "types": [[str(_LINT / "mypy"), "--python-executable", sys.executable]],
-    "unit": [[*_PYTEST, "-m", "not integration and not e2e and not slow"]],
+    "unit": [[*_PYTEST, *_EACH_CORE, "-m", "not integration and not e2e and not slow"]],
     "quick": [[*_PYTEST, "-m", "integration and not slow", "media_analytics_tests/integration/gateway"]],
-    "integration": [[*_PYTEST, "-m", "integration and not slow"]],
+    "integration": [[*_PYTEST, *_TWO_FILES_AT_ONCE, "-m", "integration and not slow"]],
     "e2e": [[*_PYTEST, "-m", "e2e and not slow"]],
     "slow": [[*_PYTEST, "-m", "slow"]],
 }
@@ -58,7 +62,11 @@ def main(names: list[str]) -> int:
 def _environment() -> dict[str, str]:
     """The caller's environment without platform settings, so that a developer's stack is never touched."""
     kept = {"MEDIA_ANALYTICS_CACHE"}
-    callers = {k: v for k, v in os.environ.items() if not k.startswith("MEDIA_ANALYTICS_") or k in kept}
+    callers = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith("MEDIA_ANALYTICS_") or k in kept or k.startswith(external.PREFIX)
+    }
     return callers | without_proxy(os.environ)
 
 

@@ -31,7 +31,7 @@ def asset_jobs(external_checks: list[dg.AssetChecksDefinition]) -> list[AssetJob
     return [
         dg.define_asset_job(
             READER_TABLES,
-            selection=dg.AssetSelection.assets(*reader),
+            selection=dg.AssetSelection.assets(*reader) - dg.AssetSelection.checks(*external_checks),
             description="Silver and gold of the run's dates, in order, audited.",
         ),
         dg.define_asset_job(

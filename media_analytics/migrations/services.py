@@ -6,6 +6,7 @@ Does not belong here: deciding what to change (`plan.py`).
 
 import json
 import re
+import threading
 import time
 from typing import Any
 from urllib.parse import quote
@@ -90,6 +91,7 @@ class DeltaAdmin:
         """Connect to Spark at the first change only: an apply that changes nothing needs no Spark."""
         self._settings = settings
         self._session: Any = None
+        self._connecting = threading.Lock()
 
     def location(self, contract: TableContract) -> str:
         """The table's address."""
@@ -119,8 +121,9 @@ class DeltaAdmin:
 
         from media_analytics.resources.spark import connect
 
-        if self._session is None:
-            self._session = connect(self._settings)
+        with self._connecting:
+            if self._session is None:
+                self._session = connect(self._settings)
         try:
             self._session.sql(change.statement or "").collect()
         except PySparkException as error:

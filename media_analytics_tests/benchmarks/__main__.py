@@ -1,6 +1,5 @@
 """`make bench`: measures, prints a table, writes `.media-analytics/bench/latest.json`."""
 
-import os
 import sys
 import tempfile
 from itertools import chain
@@ -13,11 +12,8 @@ from media_analytics_tests.benchmarks.harness import run
 def main() -> int:
     """Run every benchmark; returns the exit code."""
     target = Path(".media-analytics") / "bench" / "latest.json"
-    environ = {
-        k: v for k, v in os.environ.items() if not k.startswith("MEDIA_ANALYTICS_") or k.endswith("_CACHE")
-    }
     with tempfile.TemporaryDirectory(prefix="ma-bench-") as folder:
-        platform = path.Platform(Path(folder), environ)
+        platform = path.Platform(Path(folder), path.callers_environment())
         try:
             run(
                 chain(

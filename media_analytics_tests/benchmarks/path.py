@@ -5,6 +5,7 @@ project where it is present, else a generated one of the same size.
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -28,6 +29,13 @@ COMMAND = [sys.executable, "-m", "media_analytics.cli"]
 SITE = "https://www.example.org"
 # How often one date is computed again.
 RECOMPUTED = 3
+
+
+def callers_environment() -> dict[str, str]:
+    """The caller's variables without the settings of a stack that may run beside."""
+    return {
+        k: v for k, v in os.environ.items() if not k.startswith("MEDIA_ANALYTICS_") or k.endswith("_CACHE")
+    }
 
 
 class Platform:

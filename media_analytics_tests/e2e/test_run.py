@@ -19,8 +19,9 @@ from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.resources.lake import Lake
 from media_analytics.resources.spark import SparkConnect
 from media_analytics.settings import Settings, load_settings
-from media_analytics_tests.benchmarks.path import Platform
+from media_analytics_tests.benchmarks.path import Platform, callers_environment
 from media_analytics_tests.e2e.dagster_page import DagsterPage
+from media_analytics_tests.services.external import external_settings
 
 LINES = 1_000
 SECOND_RUN_SECONDS = 60.0
@@ -36,10 +37,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    environ = {
-        k: v for k, v in os.environ.items() if not k.startswith("MEDIA_ANALYTICS_") or k.endswith("_CACHE")
-    }
-    started = Platform(tmp_path_factory.mktemp("e2e"), environ, lines=LINES)
+    elsewhere = {f"MEDIA_ANALYTICS_{name}": v for name, v in external_settings(os.environ).items()}
+    started = Platform(tmp_path_factory.mktemp("e2e"), callers_environment() | elsewhere, lines=LINES)
     started.command("up", "--ports", "free")
     yield started
     started.command("down")

@@ -15,6 +15,7 @@ from media_analytics.local import artifacts, readiness
 from media_analytics.local import home as homes
 from media_analytics.local.environment import (
     base_environment,
+    external_services,
     stack_environment,
     write_stack_environment,
 )
@@ -41,7 +42,9 @@ class Embedded:
         return load_settings(self.environment | extra)
 
     def start(self, name: str, timeout_seconds: float = 90) -> None:
-        """Start a service and wait until it is ready. Does nothing when it runs."""
+        """Start a service and wait until it is ready. Does nothing when it runs, here or elsewhere."""
+        if name in external_services(self.home.ports, self.environment):
+            return
         running = self.processes.get(name)
         if running is not None and running.poll() is None:
             return

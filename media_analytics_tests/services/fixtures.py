@@ -1,8 +1,10 @@
 """Session fixtures: `embedded` (a home), and `kafka`, `registry`, `clickhouse`, `spark`, each startable alone.
 
-Each service fixture returns the `Embedded` home, so a test reads `kafka.settings`.
+Each service fixture returns the `Embedded` home, so a test reads `kafka.settings`. They can be services elsewhere:
+`external.py`.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,12 +13,13 @@ import pytest
 from media_analytics.settings import Settings
 from media_analytics_tests.services import embedded as _embedded
 from media_analytics_tests.services.embedded import Embedded
+from media_analytics_tests.services.external import external_settings
 
 
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
     """One home for the whole session; what tests start in it ends with the session."""
-    made = _embedded.make(tmp_path_factory.mktemp("stack") / "home")
+    made = _embedded.make(tmp_path_factory.mktemp("stack") / "home", **external_settings(os.environ))
     yield made
     made.stop_all()
 
