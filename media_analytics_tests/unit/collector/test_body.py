@@ -58,7 +58,7 @@ async def test_a_gzip_bomb_stops_at_the_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"not gzip", gzip.compress(b"{}" * 200)[:-9], gzip.compress(b"{}") + b"tail"]
+    "data", [b"not gzip", gzip.compress(b"{}" * 200, mtime=0)[:-9], gzip.compress(b"{}", mtime=0) + b"tail"]
 )
 async def test_broken_gzip_is_refused(data: bytes) -> None:
     assert await refusal(data, GZIP) == ("malformed_gzip", "shape")
