@@ -29,6 +29,7 @@ _COMMANDS: tuple[tuple[str, str | None], ...] = (
     ("trace", None),
     ("completeness", None),
     ("dead_letters", "dead-letters"),
+    ("faults", None),
     ("contracts", "contracts"),
 )
 

@@ -22,6 +22,8 @@ from media_analytics.local.files import private_folder, write_atomically
 HOME_VARIABLE = "MEDIA_ANALYTICS_HOME"
 PORT_VARIABLE_PREFIX = "MEDIA_ANALYTICS_PORTS__"
 FORMAT = 1
+# What `make bench` and `media-analytics faults` write beside a home that was never started.
+_REPORTS = frozenset(("bench", "faults"))
 
 # Every port of the stack, all on 127.0.0.1. Dagster's code server listens on a socket file in the home.
 DEFAULT_PORTS: Mapping[str, int] = {
@@ -110,7 +112,7 @@ def create(path: Path) -> None:
     """
     if exists(path):
         return
-    if path.exists() and any(path.iterdir()):
+    if path.exists() and any(found.name not in _REPORTS for found in path.iterdir()):
         raise HomeError(
             f"{path} is not empty and not a home of this platform; name another folder in {HOME_VARIABLE}"
         )

@@ -5,7 +5,7 @@ import tempfile
 from itertools import chain
 from pathlib import Path
 
-from media_analytics_tests.benchmarks import codecs, collector, path
+from media_analytics_tests.benchmarks import codecs, collector, path, sink
 from media_analytics_tests.benchmarks.harness import run
 
 
@@ -19,6 +19,7 @@ def main() -> int:
                 chain(
                     codecs.benchmarks(),
                     collector.benchmarks(Path(folder) / "collector"),
+                    sink.benchmarks(Path(folder) / "sink"),
                     path.benchmarks(platform),
                 ),
                 target,

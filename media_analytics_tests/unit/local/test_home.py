@@ -34,6 +34,14 @@ def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
         homes.create(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["bench", "faults"])
+def test_reports_that_were_written_before_the_first_start_do_not_matter(tmp_path: Path, name: str) -> None:
+    """Would catch a fresh clone where `make bench` makes `make run` refuse its own folder."""
+    (tmp_path / name).mkdir()
+    homes.create(tmp_path)
+    assert homes.exists(tmp_path)
+
+
 @pytest.mark.parametrize(("found", "advice"), [(0, "mv "), (homes.FORMAT + 1, "git pull")])
 def test_another_format_is_refused_with_the_command_to_run(tmp_path: Path, found: int, advice: str) -> None:
     homes.create(tmp_path / "home")
