@@ -46,9 +46,14 @@ class Sinks:
         self._producer = Producer(
             self._settings.kafka.client_config() | {"linger.ms": 20, "compression.type": "lz4"}
         )
+        self._running: list[subprocess.Popen[str]] = []
+        self._readers: dict[str, subprocess.Popen[str]] = {}
+        self._ranges: dict[int, tuple[int, int]] = {}
+
+    def start(self) -> None:
+        """Start all three and run each once."""
         self._ours = self._start("streaming.sinks.clickhouse")
         self._readers = {name: self._reader(name) for name in ("peer", "limit")}
-        self._ranges: dict[int, tuple[int, int]] = {}
         wait_until(self._is_assigned, 60)
         self.cpu_seconds_of_ours(WARM_ROWS)
         for name in self._readers:
@@ -88,7 +93,7 @@ class Sinks:
 
     def stop(self) -> None:
         """End all three."""
-        for running in (self._ours, *self._readers.values()):
+        for running in self._running:
             running.kill()
             running.wait(30)
 
@@ -108,7 +113,7 @@ class Sinks:
 
     def _start(self, module: str, *arguments: str) -> subprocess.Popen[str]:
         with self._log.open("ab") as log:
-            return subprocess.Popen(
+            running = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
                 env=os.environ | self._home.environment,
                 stdin=subprocess.PIPE,
@@ -116,6 +121,8 @@ class Sinks:
                 stderr=log,
                 text=True,
             )
+        self._running.append(running)
+        return running
 
 
 def benchmarks(folder: Path) -> Iterator[Benchmark]:
@@ -129,6 +136,7 @@ def benchmarks(folder: Path) -> Iterator[Benchmark]:
         streams.create_topics(home.settings)
         streams.create_tables(home.settings)
         sinks = Sinks(home, folder)
+        sinks.start()
         yield Benchmark(
             id="P2-sink",
             what="sink, user.latest into ClickHouse",
