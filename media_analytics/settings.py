@@ -56,6 +56,13 @@ class DatedKey(_Section):
     key: SecretStr
 
 
+class KafkaUser(_Section):
+    """A SCRAM user of the event log."""
+
+    username: str
+    password: SecretStr
+
+
 class Kafka(_Section):
     """The event log. TLS and SASL values are passed to librdkafka as they are."""
 
@@ -65,7 +72,16 @@ class Kafka(_Section):
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
     ssl_ca_location: Path | None = None
+    # Further users this process may act as, by what they are for (`admin`: migrations). Without one it acts as itself.
+    users: dict[str, KafkaUser] = {}
     replication_factor: int = Field(default=3, ge=1)
+
+    def acting_as(self, purpose: str) -> Self:
+        """The same cluster with the user for a purpose, where one is set."""
+        user = self.users.get(purpose)
+        if user is None:
+            return self
+        return self.model_copy(update={"sasl_username": user.username, "sasl_password": user.password})
 
     def client_config(self) -> dict[str, str]:
         """Configuration shared by every librdkafka client of this cluster."""

@@ -105,6 +105,15 @@ def apply(streams_stopped: StreamsStopped = False) -> None:
 
 
 @app.command()
+def access() -> None:
+    """List every right in a secured event log; whatever is not listed is denied."""
+    from media_analytics.migrations.access import grants
+
+    for grant in sorted(grants()):
+        typer.echo(str(grant))
+
+
+@app.command()
 def docs(check: Check = False) -> None:
     """Write the reference pages of tables and topics."""
     from media_analytics.contracts.docs import doc_files

@@ -45,6 +45,14 @@ def up(
     ports: Annotated[
         str, typer.Option(help="`fixed`: the known ports; `free`: any free ones, remembered.")
     ] = "fixed",
+    secure: Annotated[
+        bool | None,
+        typer.Option(help="Kafka with TLS, passwords and rights for each service; remembered in the home."),
+    ] = None,
+    brokers: Annotated[
+        int | None,
+        typer.Option(help="Kafka brokers of a new home: 1, or 3 with three copies of each record."),
+    ] = None,
     only: Annotated[
         list[str] | None, typer.Option(hidden=True, help="Start single services, without contracts.")
     ] = None,
@@ -65,6 +73,8 @@ def up(
         profiles=tuple(profiles or ()),
         only=tuple(only or ()),
         free_ports=ports == "free",
+        secure=secure,
+        brokers=brokers,
     )
     started = time.monotonic()
     try:

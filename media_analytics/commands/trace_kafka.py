@@ -84,7 +84,8 @@ class Log:
             return
         consumer = Consumer(
             {
-                **self._settings.kafka.client_config(),
+                # Only the enricher and the admin may read `user.raw`.
+                **self._settings.kafka.acting_as("admin").client_config(),
                 "group.id": "media-analytics-trace",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",

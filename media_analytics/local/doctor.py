@@ -18,7 +18,7 @@ from media_analytics.local import artifacts, jars, java, supervision
 from media_analytics.local import home as homes
 from media_analytics.local.environment import external_services
 from media_analytics.local.home import Home
-from media_analytics.local.services import PROFILES, Service
+from media_analytics.local.services import BROKERS, MORE_BROKERS_MB, PROFILES, Service
 
 Level = Literal["ok", "warning", "failed"]
 
@@ -44,13 +44,14 @@ def examine(
     profiles: Iterable[str] = ("core",),
     *,
     free_ports: bool = False,
+    brokers: int = 1,
 ) -> list[Check]:
     """Every check. Works without a home, and while the stack runs.
 
     With `free_ports` only ports that the caller named must be free; the others will be chosen.
     """
     checks = [_python(), _system(), _programs(), _java(), _cache(environ)]
-    checks += [_memory(profiles), _disk(home_path)]
+    checks += [_memory(profiles, brokers), _disk(home_path)]
     home: Home | None = None
     if homes.exists(home_path):
         try:
@@ -109,8 +110,9 @@ def _cache(environ: Mapping[str, str]) -> Check:
     return Check("downloads", "warning", text, "have the network ready for the first start")
 
 
-def _memory(profiles: Iterable[str]) -> Check:
+def _memory(profiles: Iterable[str], brokers: int) -> Check:
     needed = max(PROFILES[name][1] for name in ("core", *profiles))
+    needed += MORE_BROKERS_MB if brokers > 1 else 0
     available = psutil.virtual_memory().available // (1024 * 1024)
     text = f"{available} MB available, the stack uses up to {needed} MB when idle"
     if available >= needed:
@@ -150,8 +152,7 @@ def _ports(
     chosen = homes.planned_ports(home_path, environ)
     external = external_services(chosen, environ)
     needed = {s.port for s in services if s.port and s.name not in external}
-    if "kafka" in needed:
-        needed.add("kafka_controller")
+    needed |= {f"{s.port}_controller" for s in services if s.name in BROKERS and s.port in needed}
     busy = {name: port for name, port in chosen.items() if name in needed and not homes.is_port_free(port)}
     if not busy:
         return [Check("ports", "ok", ", ".join(str(chosen[name]) for name in sorted(needed)) + " are free")]

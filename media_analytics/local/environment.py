@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from media_analytics.errors import MediaAnalyticsError
-from media_analytics.local import registry
+from media_analytics.local import kafka_security, registry
 from media_analytics.local.artifacts import Artifacts
 from media_analytics.local.files import write_atomically
 from media_analytics.local.home import Home
-from media_analytics.local.services import SERVICES
+from media_analytics.local.services import BROKERS, SERVICES
 from media_analytics.settings import NOT_SETTINGS, PREFIX, environment_variables
 
 HOME_ID_VARIABLE = "MEDIA_ANALYTICS_HOME_ID"
@@ -42,10 +42,11 @@ def base_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"} | kept | {"TZ": "UTC"}
 
 
-def embedded_addresses(ports: Mapping[str, int]) -> dict[str, str]:
+def embedded_addresses(ports: Mapping[str, int], brokers: int = 1) -> dict[str, str]:
     """The variable of each service that may be external, with the address of our own."""
+    kafka = [f"127.0.0.1:{ports[name.replace('-', '_')]}" for name in BROKERS[:brokers]]
     return {
-        "MEDIA_ANALYTICS_KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{ports['kafka']}",
+        "MEDIA_ANALYTICS_KAFKA__BOOTSTRAP_SERVERS": ",".join(kafka),
         "MEDIA_ANALYTICS_REGISTRY__URL": f"http://127.0.0.1:{ports['registry']}{registry.API_PATH}",
         # By name: with a token the client speaks plain text to this very name only, and TLS to an address.
         "MEDIA_ANALYTICS_SPARK__REMOTE": f"sc://localhost:{ports['spark']}",
@@ -53,13 +54,16 @@ def embedded_addresses(ports: Mapping[str, int]) -> dict[str, str]:
     }
 
 
-def external_services(ports: Mapping[str, int], environ: Mapping[str, str]) -> frozenset[str]:
+def external_services(
+    ports: Mapping[str, int], environ: Mapping[str, str], brokers: int = 1
+) -> frozenset[str]:
     """The services that the caller's settings place elsewhere. Our own address is not elsewhere."""
-    own = embedded_addresses(ports)
+    own = embedded_addresses(ports, brokers)
     return frozenset(
         s.name
         for s in SERVICES
         if s.external_variable
+        and s.name not in BROKERS[brokers:]
         and environ.get(s.external_variable)
         and environ[s.external_variable] != own[s.external_variable]
     )
@@ -83,6 +87,7 @@ def stack_environment(home: Home, artifacts: Artifacts, environ: Mapping[str, st
             "environment": "dev",
             "home": home.path,
             "local": "true",
+            "kafka": kafka_security.settings(home),
             "spark": {"token": home.secrets.spark_token},
             "clickhouse": {
                 "password": home.secrets.clickhouse_password,
@@ -101,7 +106,7 @@ def stack_environment(home: Home, artifacts: Artifacts, environ: Mapping[str, st
                 "token": home.secrets.dagster_token,
             },
         }
-    ) | embedded_addresses(ports)
+    ) | embedded_addresses(ports, home.kafka.brokers)
     return own | settings_variables(environ) | {HOME_ID_VARIABLE: home.home_id}
 
 

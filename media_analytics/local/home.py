@@ -17,6 +17,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 
 from media_analytics.errors import MediaAnalyticsError
+from media_analytics.local import kafka_mode
 from media_analytics.local.files import private_folder, write_atomically
 
 HOME_VARIABLE = "MEDIA_ANALYTICS_HOME"
@@ -29,6 +30,10 @@ _REPORTS = frozenset(("bench", "faults"))
 DEFAULT_PORTS: Mapping[str, int] = {
     "kafka": 9092,
     "kafka_controller": 9093,
+    "kafka_2": 9094,
+    "kafka_2_controller": 9095,
+    "kafka_3": 9096,
+    "kafka_3_controller": 9097,
     "registry": 8081,
     "spark": 15002,
     "clickhouse": 8123,
@@ -64,6 +69,7 @@ class Home:
     kafka_cluster_id: str
     secrets: Secrets
     ports: Mapping[str, int]
+    kafka: kafka_mode.KafkaMode
 
     @property
     def run(self) -> Path:
@@ -159,7 +165,8 @@ def open_home(path: Path) -> Home:
         made = Secrets(**json.loads((path / "secrets.json").read_text("utf-8")))
         ports_file = path / "ports.json"
         ports = json.loads(ports_file.read_text("utf-8")) if ports_file.is_file() else dict(DEFAULT_PORTS)
-        return Home(path, identity["home_id"], identity["kafka_cluster_id"], made, ports)
+        mode = kafka_mode.read(path)
+        return Home(path, identity["home_id"], identity["kafka_cluster_id"], made, ports, mode)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HomeError(
             f"{path} is damaged ({error}); put back home.json, secrets.json and ports.json from a copy, or "

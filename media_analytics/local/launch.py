@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 
 from media_analytics.errors import MediaAnalyticsError
-from media_analytics.local import dagster_home, kafka, registry, spark
+from media_analytics.local import dagster_home, kafka, kafka_security, registry, spark
 from media_analytics.local.artifacts import Artifacts, cache_folder
 from media_analytics.local.commands import Command
 from media_analytics.local.environment import (
@@ -20,12 +20,12 @@ from media_analytics.local.environment import (
     read_stack_environment,
 )
 from media_analytics.local.home import HOME_VARIABLE, Home, home_path, open_home
-from media_analytics.local.services import service
+from media_analytics.local.services import BROKERS, service
 
 PARENT_VARIABLE = "MEDIA_ANALYTICS_PARENT"
 _PR_SET_PDEATHSIG = 1
 # These read no setting; the others call `load_settings`.
-_WITHOUT_SETTINGS = ("kafka", "registry", "spark", "dagster-webserver", "dagster-daemon")
+_WITHOUT_SETTINGS = (*BROKERS, "registry", "spark", "dagster-webserver", "dagster-daemon")
 
 
 def main() -> None:
@@ -72,14 +72,15 @@ def child_environment(home: Home, name: str, environ: Mapping[str, str]) -> dict
         HOME_VARIABLE: str(home.path),
     }
     if name not in _WITHOUT_SETTINGS:
-        environment |= read_stack_environment(home.environment_file)
+        stack = read_stack_environment(home.environment_file)
+        environment |= kafka_security.service_variables(home, name, stack)
     return environment
 
 
 def command_of(name: str, home: Home, artifacts: Artifacts, environment: Mapping[str, str]) -> Command:
     """The command of a service, with everything on disk that it needs."""
-    if name == "kafka":
-        return kafka.command(home, artifacts, environment)
+    if name in BROKERS:
+        return kafka.command(home, artifacts, environment, 1 + BROKERS.index(name))
     if name == "registry":
         return registry.command(home, artifacts)
     if name == "spark":

@@ -17,7 +17,7 @@ import psutil
 
 from media_analytics.local import dagster_home, kafka, registry, spark
 from media_analytics.local.home import Home
-from media_analytics.local.services import Service
+from media_analytics.local.services import BROKERS, Service
 
 _ANSWER_SECONDS = 3.0
 # The first call loads classes.
@@ -51,11 +51,13 @@ def check(home: Home, service: Service, pid: int, *, was_ready: bool = False) ->
     if service.name == "spark" and was_ready:
         # It knew our token; asking again would cost a stack trace in its log each time.
         return Readiness(True)
+    if service.name in BROKERS:
+        return _kafka(home, 1 + BROKERS.index(service.name))
     return _ANSWERS[service.name](home, port)
 
 
-def _kafka(home: Home, port: int) -> Readiness:
-    found = kafka.cluster_id(f"127.0.0.1:{port}", _ANSWER_SECONDS)
+def _kafka(home: Home, node: int) -> Readiness:
+    found = kafka.cluster_id(kafka.address(home, node), _ANSWER_SECONDS)
     return Readiness(found == home.kafka_cluster_id, f"cluster id {found}, expected {home.kafka_cluster_id}")
 
 
@@ -83,7 +85,6 @@ def _dagster_page(home: Home, port: int) -> Readiness:
 
 
 _ANSWERS: Mapping[str, Callable[[Home, int], Readiness]] = {
-    "kafka": _kafka,
     "registry": _registry,
     "spark": _spark,
     "clickhouse": _clickhouse,

@@ -24,6 +24,8 @@ class Service:
     ready_within_seconds: float = 300.0
     # Settings variable whose presence means: somebody else runs it.
     external_variable: str | None = None
+    # Its user on a secured event log; None: that of the shell's commands.
+    kafka_user: str | None = None
 
 
 SERVICES: tuple[Service, ...] = (
@@ -32,6 +34,15 @@ SERVICES: tuple[Service, ...] = (
         "event log",
         port="kafka",
         external_variable="MEDIA_ANALYTICS_KAFKA__BOOTSTRAP_SERVERS",
+    ),
+    *(
+        Service(
+            f"kafka-{number}",
+            "event log, one more broker",
+            port=f"kafka_{number}",
+            external_variable="MEDIA_ANALYTICS_KAFKA__BOOTSTRAP_SERVERS",
+        )
+        for number in (2, 3)
     ),
     Service(
         "registry",
@@ -50,6 +61,7 @@ SERVICES: tuple[Service, ...] = (
         "Kafka to bronze",
         module="spark_jobs.jobs.user_events_stream",
         needs_contracts=True,
+        kafka_user="stream",
     ),
     Service(
         "clickhouse",
@@ -64,18 +76,21 @@ SERVICES: tuple[Service, ...] = (
         port="collector",
         module="streaming.collector",
         needs_contracts=True,
+        kafka_user="collector",
     ),
     Service(
         "enricher",
         "raw to latest",
         module="streaming.enricher",
         needs_contracts=True,
+        kafka_user="enricher",
     ),
     Service(
         "sink",
         "Kafka to ClickHouse",
         module="streaming.sinks.clickhouse",
         needs_contracts=True,
+        kafka_user="sink",
     ),
     Service(
         "dagster-webserver",
@@ -83,9 +98,15 @@ SERVICES: tuple[Service, ...] = (
         port="dagster_webserver",
     ),
     Service("dagster-daemon", "Dagster sensors and queue", needs_contracts=True),
-    Service("dagster-code", "Dagster definitions and runs"),
+    Service("dagster-code", "Dagster definitions and runs", kafka_user="dagster"),
 )
-NAMES = tuple(service.name for service in SERVICES)
+# The brokers, in the order of their node ids. Only the first one belongs to every stack.
+BROKERS = ("kafka", "kafka-2", "kafka-3")
+# What must be ready before the contracts can be applied, and stops last.
+STORES = (*BROKERS, "registry", "spark", "clickhouse")
+NAMES = tuple(service.name for service in SERVICES if service.name not in BROKERS[1:])
+# What two more brokers use.
+MORE_BROKERS_MB = 400
 
 # Profile: its services and the memory they use when idle.
 PROFILES: dict[str, tuple[tuple[str, ...], int]] = {"core": (NAMES, 4 * 1024)}
@@ -103,13 +124,18 @@ def service(name: str) -> Service:
     raise MediaAnalyticsError(f"there is no service {name!r}; there are {', '.join(NAMES)}")
 
 
-def of_profiles(profiles: Iterable[str]) -> tuple[Service, ...]:
-    """The services of some profiles, in order. `core` is always among them.
+def of_home(brokers: int) -> tuple[Service, ...]:
+    """Every service that a home with so many brokers can have."""
+    return tuple(s for s in SERVICES if s.name not in BROKERS[brokers:])
+
+
+def of_profiles(profiles: Iterable[str] = (), brokers: int = 1) -> tuple[Service, ...]:
+    """The services of some profiles, in order. `core` is always among them, with so many brokers.
 
     Raises:
         MediaAnalyticsError: a profile is unknown.
     """
-    wanted: set[str] = set()
+    wanted = set(BROKERS[:brokers])
     for profile in ("core", *profiles):
         if profile not in PROFILES:
             raise MediaAnalyticsError(f"there is no profile {profile!r}; there are {', '.join(PROFILES)}")

@@ -20,18 +20,20 @@ from media_analytics.local import (
     dagster_home,
     doctor,
     environment,
+    kafka_mode,
+    kafka_security,
+    kafka_users,
     leftovers,
     status,
     supervision,
 )
 from media_analytics.local import home as homes
 from media_analytics.local.home import Home
-from media_analytics.local.services import Service, of_profiles, service
+from media_analytics.local.kafka_mode import KafkaMode
+from media_analytics.local.services import STORES, Service, of_profiles, service
 from media_analytics.local.status import ServiceStatus
 from media_analytics.settings import Settings, load_settings
 
-# What must be ready before the contracts can be applied.
-_STORES = ("kafka", "registry", "spark", "clickhouse")
 # A service that ended this often during `up` will not come.
 _MAX_RESTARTS = 3
 # Stopping takes two phases, of 8 and 6 s at most; with the sweep below 20 s.
@@ -63,12 +65,23 @@ class Request:
     profiles: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     free_ports: bool = False
+    # The event log; None: as the home remembers it.
+    secure: bool | None = None
+    brokers: int | None = None
+
+    def kafka(self) -> KafkaMode:
+        """The event log asked for.
+
+        Raises:
+            ServiceError: this home cannot have it.
+        """
+        return kafka_mode.planned(self.home, self.secure, self.brokers)
 
     def services(self) -> tuple[Service, ...]:
         """The services asked for, external ones included."""
         if self.only:
             return tuple(service(name) for name in self.only)
-        return of_profiles(self.profiles)
+        return of_profiles(self.profiles, self.kafka().brokers)
 
 
 def up(request: Request, watcher: Watcher) -> Home:
@@ -85,11 +98,18 @@ def up(request: Request, watcher: Watcher) -> Home:
     with _only_one_starts(request.home):
         home = homes.open_home(request.home)
         runs = supervision.programs(home) is not None
-        if not runs:
+        if runs:
+            kafka_mode.check_running(home.path, request.kafka())
+        else:
             home = _prepare(request, home, fetched)
         external = environment.external_services(
-            home.ports, environment.read_stack_environment(home.environment_file)
+            home.ports, environment.read_stack_environment(home.environment_file), home.kafka.brokers
         )
+        if home.kafka.secure and "kafka" in external:
+            raise ServiceError(
+                "the event log of this home is secured, but the settings place Kafka elsewhere: there its own "
+                "settings say how to log in; run `media-analytics up --no-secure`"
+            )
         own = [s for s in services if s.name not in external]
         try:
             if runs:
@@ -122,7 +142,12 @@ def settings_of(home: Home) -> Settings:
 
 def _examine(request: Request, services: Sequence[Service]) -> None:
     found = doctor.examine(
-        request.home, request.environ, services, request.profiles, free_ports=request.free_ports
+        request.home,
+        request.environ,
+        services,
+        request.profiles,
+        free_ports=request.free_ports,
+        brokers=request.kafka().brokers,
     )
     failed = [check for check in found if check.level == "failed"]
     if failed:
@@ -137,7 +162,9 @@ def _prepare(request: Request, home: Home, fetched: artifacts.Artifacts) -> Home
         for old in home.run.glob(pattern):
             old.unlink()
     homes.choose_ports(request.home, request.environ, free=request.free_ports)
+    kafka_mode.write(request.home, request.kafka())
     home = homes.open_home(request.home)
+    kafka_security.ensure(home)
     variables = environment.stack_environment(home, fetched, request.environ)
     environment.write_stack_environment(home.environment_file, variables)
     dagster_home.write(home, settings_of(home).automation.max_concurrent_runs)
@@ -146,8 +173,11 @@ def _prepare(request: Request, home: Home, fetched: artifacts.Artifacts) -> Home
 
 def _bring_up(home: Home, own: Sequence[Service], watcher: Watcher, *, with_contracts: bool) -> None:
     """Wait for the stores, apply the contracts, start and await the rest."""
-    stores = [s for s in own if s.name in _STORES]
+    stores = [s for s in own if s.name in STORES]
     _wait(home, stores, own, watcher)
+    if any(s.name == "kafka" for s in own):
+        watcher.stage("users of the event log")
+        kafka_users.apply(home)
     if with_contracts:
         from media_analytics.migrations.apply import apply
 

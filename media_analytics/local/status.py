@@ -18,7 +18,7 @@ from media_analytics.local.environment import (
     read_stack_environment,
 )
 from media_analytics.local.home import Home
-from media_analytics.local.services import SERVICES, Service
+from media_analytics.local.services import NAMES, Service, of_home
 from media_analytics.local.supervision import Program
 
 State = Literal["starting", "ready", "unhealthy", "stopped", "failed", "external"]
@@ -46,11 +46,14 @@ class ServiceStatus:
         return {name: getattr(self, name) for name in names}
 
 
-def collect(home: Home, services: Iterable[Service] = SERVICES) -> list[ServiceStatus]:
-    """The status of each service. Checks run side by side, so this takes as long as the slowest (3 s at most)."""
+def collect(home: Home, services: Iterable[Service] | None = None) -> list[ServiceStatus]:
+    """The status of each service of the home, or of those given.
+
+    Checks run side by side, so this takes as long as the slowest (3 s at most).
+    """
     programs = supervision.programs(home) or {}
     settings = read_stack_environment(home.environment_file)
-    external = external_services(home.ports, settings)
+    external = external_services(home.ports, settings, home.kafka.brokers)
 
     def one(service: Service) -> ServiceStatus:
         if service.name in external and service.name not in programs and service.external_variable:
@@ -58,14 +61,14 @@ def collect(home: Home, services: Iterable[Service] = SERVICES) -> list[ServiceS
             return ServiceStatus(service.name, "external", None, None, url, None, None, 0)
         return _embedded(home, service, programs.get(service.name))
 
-    wanted = list(services)
+    wanted = list(of_home(home.kafka.brokers) if services is None else services)
     with ThreadPoolExecutor(max_workers=len(wanted) or 1) as pool:
         return list(pool.map(one, wanted))
 
 
 def never_started() -> list[ServiceStatus]:
     """The status where no stack was ever started."""
-    return [ServiceStatus(s.name, "stopped", None, None, None, None, None, 0) for s in SERVICES]
+    return [ServiceStatus(name, "stopped", None, None, None, None, None, 0) for name in NAMES]
 
 
 def _embedded(home: Home, service: Service, program: Program | None) -> ServiceStatus:
@@ -105,7 +108,7 @@ def _state(home: Home, service: Service, program: Program | None) -> tuple[State
 def url_of(home: Home, service: Service) -> str | None:
     """Where a service answers; None for those without a port."""
     if service.external_variable:
-        return embedded_addresses(home.ports)[service.external_variable]
+        return embedded_addresses(home.ports, home.kafka.brokers)[service.external_variable]
     return f"http://127.0.0.1:{home.ports[service.port]}" if service.port else None
 
 

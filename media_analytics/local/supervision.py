@@ -26,7 +26,7 @@ from media_analytics.local.artifacts import CACHE_VARIABLE, cache_folder
 from media_analytics.local.environment import SUPERVISED_VARIABLE, base_environment
 from media_analytics.local.files import write_atomically
 from media_analytics.local.home import HOME_VARIABLE, Home
-from media_analytics.local.services import SERVICES, Service
+from media_analytics.local.services import SERVICES, STORES, Service
 from media_analytics.local.sockets import socket_path
 
 # A process that ends earlier than this did not start: supervisord waits one second longer before each new try.
@@ -36,7 +36,6 @@ _START_TRIES = 1000
 _STOP_FIRST, _STOP_LAST = 200, 100
 # Both phases together stay below 20 s; a process that takes longer is killed.
 _STOP_CLIENT_SECONDS, _STOP_STORE_SECONDS = 8, 6
-_STORES = ("kafka", "registry", "spark", "clickhouse")
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def configuration(home: Home, services: Iterable[Service]) -> str:
         "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
     ]
     for service in services:
-        is_store = service.name in _STORES
+        is_store = service.name in STORES
         command = (sys.executable, "-m", "media_analytics.local.launch", service.name)
         parts += [
             "",
@@ -183,9 +182,7 @@ def shut_down(home: Home, timeout_seconds: float) -> None:
     deadline = time.monotonic() + timeout_seconds
     # By itself the supervisor would stop one program after the other.
     for is_last in (False, True):
-        _stop_together(
-            home, [name for name in programs(home) or {} if (name in _STORES) == is_last], deadline
-        )
+        _stop_together(home, [name for name in programs(home) or {} if (name in STORES) == is_last], deadline)
     asked = _call(home, "supervisor.shutdown") is not None
     if not asked:
         with suppress(ProcessLookupError):

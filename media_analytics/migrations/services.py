@@ -5,6 +5,7 @@ Does not belong here: deciding what to change (`plan.py`).
 """
 
 import json
+import logging
 import re
 import threading
 import time
@@ -22,6 +23,7 @@ from media_analytics.settings import Settings
 
 TIMEOUT_SECONDS = 30.0
 _NOT_FOUND = 404
+_LOG = logging.getLogger(__name__)
 # Delta's names of types that Spark SQL names otherwise.
 _SPARK_NAMES = {"long": "bigint", "integer": "int"}
 _CONTENT_TYPE = {"Content-Type": "application/vnd.schemaregistry.v1+json"}
@@ -193,7 +195,7 @@ class TopicAdmin:
 
     def __init__(self, settings: Settings) -> None:
         """Connect at the first request."""
-        self._kafka = settings.kafka
+        self._kafka = settings.kafka.acting_as("admin")
         self._client: Any = None
 
     def stored(self, contract: TopicContract) -> StoredTopic | None:
@@ -229,7 +231,9 @@ class TopicAdmin:
 
     def _admin(self) -> Any:
         if self._client is None:
-            self._client = _admin_module().AdminClient(self._kafka.client_config() | {"log_level": 3})
+            from streaming.runtime import clients
+
+            self._client = clients.entered(self._kafka, "migrations", _LOG)
         return self._client
 
     def _topics(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ decoding events, producing, topic administration (`contracts.apply`).
 """
 
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,12 +31,14 @@ from fastavro import parse_schema, schemaless_reader
 
 from media_analytics.errors import ServiceError
 from media_analytics.settings import Settings
+from streaming.runtime import clients
 
 TIMEOUT_SECONDS = 15.0
 # Its methods carry no types.
 _SPEC: Any = OffsetSpec
 # The Confluent framing: one zero byte, then the schema id.
 FRAME_BYTES = 5
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class KafkaLog:
 
     @cached_property
     def _admin(self) -> AdminClient:
-        return AdminClient(self._settings.kafka.client_config() | {"log_level": 3})
+        return clients.entered(self._settings.kafka, "media-analytics", _LOG)
 
     def topic(self, name: str) -> TopicState:
         """Id and number of partitions.

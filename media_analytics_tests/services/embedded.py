@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from media_analytics.local import artifacts, readiness
+from media_analytics.local import artifacts, kafka_mode, kafka_security, readiness
 from media_analytics.local import home as homes
 from media_analytics.local.environment import (
     base_environment,
@@ -19,6 +19,7 @@ from media_analytics.local.environment import (
     stack_environment,
     write_stack_environment,
 )
+from media_analytics.local.kafka_mode import KafkaMode
 from media_analytics.local.services import service
 from media_analytics.settings import Settings, load_settings
 
@@ -43,11 +44,16 @@ class Embedded:
 
     def start(self, name: str, timeout_seconds: float = 90) -> None:
         """Start a service and wait until it is ready. Does nothing when it runs, here or elsewhere."""
-        if name in external_services(self.home.ports, self.environment):
-            return
+        if self.begin(name):
+            self.wait_ready(name, timeout_seconds)
+
+    def begin(self, name: str) -> bool:
+        """Start a service without waiting; False when it runs."""
+        if name in external_services(self.home.ports, self.environment, self.home.kafka.brokers):
+            return False
         running = self.processes.get(name)
         if running is not None and running.poll() is None:
-            return
+            return False
         with self.home.log_file(name).open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "media_analytics.local.launch", name],
@@ -61,7 +67,7 @@ class Embedded:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.wait_ready(name, timeout_seconds)
+        return True
 
     def wait_ready(self, name: str, timeout_seconds: float = 90) -> None:
         """Wait until a started service is ready; its log is in the error when it ends or takes too long."""
@@ -109,11 +115,14 @@ class Embedded:
         return file.read_text("utf-8", "replace")[-size:] if file.is_file() else "no log"
 
 
-def make(folder: Path, **variables: str) -> Embedded:
+def make(folder: Path, mode: KafkaMode | None = None, **variables: str) -> Embedded:
     """A new home in `folder` on free ports. `variables` are settings, without their prefix."""
     homes.create(folder)
     homes.choose_ports(folder, {}, free=True)
+    if mode is not None:
+        kafka_mode.write(folder, mode)
     home = homes.open_home(folder)
+    kafka_security.ensure(home)
     wanted = {f"MEDIA_ANALYTICS_{name}": value for name, value in variables.items()}
     fetched = artifacts.ensure(os.environ)
     environment = stack_environment(home, fetched, wanted)

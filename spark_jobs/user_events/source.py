@@ -34,6 +34,20 @@ class Topic:
     high: Mapping[int, int]
 
 
+def let_in(admin: AdminClient, kafka: Kafka, errors: clients.Errors) -> None:
+    """Return when the cluster answers.
+
+    Raises:
+        ServiceError: it does not; `errors` knows whether it never will.
+    """
+    try:
+        clients.let_in(admin, kafka, errors)
+    except KafkaException as error:
+        raise ServiceError(
+            f"Kafka does not answer: {error.args[0].str()}; see `media-analytics status`"
+        ) from error
+
+
 def describe(admin: AdminClient, name: str, errors: clients.Errors) -> Topic:
     """Ask Kafka.
 
@@ -49,6 +63,7 @@ def describe(admin: AdminClient, name: str, errors: clients.Errors) -> Topic:
         low = _offsets(admin, name, count, _SPEC.earliest())
         high = _offsets(admin, name, count, _SPEC.latest())
     except KafkaException as error:
+        errors.callback(error.args[0])
         errors.check()
         raise ServiceError(
             f"Kafka does not answer for topic {name}: {error.args[0].str()}; see `media-analytics status`"

@@ -119,6 +119,7 @@ class UserEventsStream:
         tables = [self._batches.table, self._batches.dates, self._settings.lake.table_path(*RESULTS)]
         while missing := [path for path in tables if not io.exists(path)]:
             self._wait(f"waiting for tables {missing}: `media-analytics contracts apply` creates them")
+        source.let_in(self._admin, self._settings.kafka, self._errors)
         topic = source.describe(self._admin, source.TOPIC, self._errors)
         self._topic_id = topic.topic_id
         self._partitions = sorted(topic.high)

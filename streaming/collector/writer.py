@@ -26,6 +26,7 @@ from streaming.codecs.framing import header
 from streaming.codecs.generate import Schema
 from streaming.codecs.registry import RegistryClient, RegistryError, RegistryUnreachableError
 from streaming.collector.answers import Unavailable
+from streaming.runtime import clients
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +110,9 @@ class KafkaWriter:
         self._probe_now = threading.Event()
         self._stopping = threading.Event()
         self._fatal = False
+        # What the client last said of its password, certificate or rights.
+        self._refusal: str | None = None
+        self._kafka = settings.kafka
         self._producer = self._new_producer()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tick: asyncio.TimerHandle | None = None
@@ -180,6 +184,8 @@ class KafkaWriter:
     def _on_error(self, error: KafkaError) -> None:
         log.warning("kafka client: %s: %s", error.name(), error.str())
         self._fatal = self._fatal or error.fatal()
+        if clients.is_hopeless(error):
+            self._refusal = error.str()
         self._probe_now.set()
 
     def _poll(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -215,10 +221,14 @@ class KafkaWriter:
         try:
             known = self._producer.list_topics(timeout=_PROBE_TIMEOUT_SECONDS).topics
         except KafkaException as error:
-            return f"Kafka does not answer: {error.args[0].str()}"
+            return self._silence(error.args[0])
+        self._refusal = None
         missing = sorted(t for t in self._codecs if t not in known or known[t].error is not None)
         if missing:
-            return f"topics {', '.join(missing)} do not exist; run `media-analytics contracts apply`"
+            return (
+                f"topics {', '.join(missing)} do not exist, or the Kafka user of this process may not write them; run "
+                "`media-analytics contracts apply`, and check the rights of the user"
+            )
         try:
             self._learn_versions()
         except RegistryUnreachableError as error:
@@ -228,6 +238,14 @@ class KafkaWriter:
         except RegistryError as error:
             return str(error)
         return None
+
+    def _silence(self, error: KafkaError) -> str:
+        """Why Kafka does not answer; the request's own error is only that time is over."""
+        if self._kafka.security_protocol == "PLAINTEXT" and clients.speaks_tls(self._kafka.bootstrap_servers):
+            return f"Kafka refuses this process: {clients.TLS_WANTED}"
+        if self._refusal is not None:
+            return f"Kafka refuses this process: {self._refusal}"
+        return f"Kafka does not answer: {error.str()}"
 
     def _learn_versions(self) -> None:
         """The id of each schema of this release, or a newer version of it that only adds optional fields."""

@@ -87,6 +87,7 @@ class EnricherProcess:
             ServiceError: another enricher with this instance lives, or Kafka refuses this one.
         """
         try:
+            self._until_answered(lambda: clients.let_in(self._admin, self._settings.kafka, self._errors))
             records = self._until_answered(self._records)
             self._topic = self._until_answered(self._described)
             while not self._is_done(records):

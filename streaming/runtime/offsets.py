@@ -51,7 +51,8 @@ def main() -> int:
     try:
         settings = load_settings(os.environ)
         errors = clients.Errors(given.group, logging.getLogger(given.group))
-        admin = clients.admin(settings.kafka, errors)
+        # Only who may alter the cluster may move another process.
+        admin = clients.admin(settings.kafka.acting_as("admin"), errors)
         set_offset(admin, given.group, given.topic, given.partition, given.offset)
     except MediaAnalyticsError as error:
         sys.stderr.write(f"error: {error}\n")

@@ -90,6 +90,7 @@ class ClickHouseSink:
             ServiceError: another sink lives, or Kafka or ClickHouse refuse this one.
         """
         try:
+            self._until_kafka_answers(lambda: clients.let_in(self._admin, self._settings.kafka, self._errors))
             self._until_kafka_answers(self._describe)
             while not self._is_done():
                 self._consumer = self._made_consumer()

@@ -16,7 +16,7 @@ def _listening(embedded: Embedded, name: str) -> set[str]:
 
 
 def test_kafka_answers_with_the_cluster_id_of_its_home(kafka: Embedded) -> None:
-    found = kafka_service.cluster_id(kafka.settings.kafka.bootstrap_servers)
+    found = kafka_service.cluster_id(kafka.settings.kafka)
     assert found == kafka.home.kafka_cluster_id
 
 

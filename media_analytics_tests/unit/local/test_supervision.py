@@ -26,7 +26,7 @@ def _configuration(home: Home) -> configparser.ConfigParser:
 def test_every_service_is_one_restarted_program(tmp_path: Path) -> None:
     parser = _configuration(_home(tmp_path / "home"))
     programs = [name.partition(":")[2] for name in parser.sections() if name.startswith("program:")]
-    assert programs == list(services.NAMES)
+    assert programs == [service.name for service in services.SERVICES]
     assert {parser[f"program:{name}"]["autorestart"] for name in programs} == {"true"}
 
 

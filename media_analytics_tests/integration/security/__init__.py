@@ -1,0 +1,1 @@
+"""Tests: the secured event log on real brokers."""
