@@ -65,8 +65,8 @@ docs: setup ## Generate the reference of tables and topics
 	@$(BIN)/media-analytics contracts docs
 
 lock: $(VENV)/.uv ## Resolve the dependencies again into requirements/*.txt
-	@for set in "run --group local" "test --group local --group test" \
-		"conformance --group local --group test --group conformance"; do \
+	@for set in "run --group local --group dashboard" "test --group local --group dashboard --group test" \
+		"conformance --group local --group dashboard --group test --group conformance"; do \
 		set -- $$set; name=$$1; shift; \
 		$(BIN)/uv pip compile -q pyproject.toml $$@ --universal --python-version 3.11 --generate-hashes \
 			--no-emit-index-url --no-header -o requirements/$$name.txt >/dev/null || exit 1; done

@@ -227,10 +227,15 @@ class Dagster(_Section):
 
 
 class Dashboard(_Section):
-    """The dashboard's API, which is told of new results as they come. Without `url` it only pulls."""
+    """The dashboard's API at `url` and its pages at `page_url`. Without `url` nobody tells it of new results.
+
+    `token` is what both want from whoever reads them; they do not start without one. They listen on `listen_host`.
+    """
 
     url: str | None = None
+    page_url: str | None = None
     token: SecretStr | None = None
+    listen_host: str = "127.0.0.1"
 
 
 class Settings(_Section):

@@ -192,7 +192,7 @@ def _interrupt(signal_number: int, frame: FrameType | None) -> NoReturn:
 def _print_status(home: "Home") -> None:
     from rich.console import Console
 
-    from media_analytics.local.status import collect, page_link
+    from media_analytics.local.status import collect, dashboard_link, page_link
 
     statuses = collect(home)
     console = Console()
@@ -201,6 +201,8 @@ def _print_status(home: "Home") -> None:
     console.print(status_table(statuses))
     if any(one.name == "dagster-webserver" and one.state == "ready" for one in statuses):
         typer.echo(f"Dagster: {page_link(home)}")
+    if any(one.name == "dashboard" and one.state == "ready" for one in statuses):
+        typer.echo(f"Dashboard: {dashboard_link(home)}")
 
 
 def status_table(statuses: "Sequence[ServiceStatus]") -> "Table":

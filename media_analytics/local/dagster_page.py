@@ -17,7 +17,7 @@ from dagster_webserver.version import __version__
 
 from media_analytics.local.dagster_home import code_socket, workspace_file
 from media_analytics.local.home import home_path, open_home
-from media_analytics.local.page_guard import PageGuard
+from media_analytics.page_guard import PageGuard, loopback_hosts
 
 _CODE_SERVER_SECONDS = 120
 
@@ -39,7 +39,8 @@ def main() -> None:
             workspace_load_target=WorkspaceFileTarget([str(workspace_file(home))]),
         ) as context:
             app = create_app_from_workspace_process_context(context, live_data_poll_rate=2000)
-            guarded = PageGuard(app, home.secrets.dagster_token, port, "media_analytics")
+            hosts = loopback_hosts(port)
+            guarded = PageGuard(app, home.secrets.dagster_token, hosts, f"media_analytics_{port}")
             uvicorn.run(guarded, host="127.0.0.1", port=port, log_level="warning", access_log=False)
 
 

@@ -101,6 +101,12 @@ def stack_environment(home: Home, artifacts: Artifacts, environ: Mapping[str, st
                 "import_key": home.secrets.import_key,
                 "dead_letter_key": home.secrets.dead_letter_key,
             },
+            # One credential of the home opens every page.
+            "dashboard": {
+                "url": f"http://127.0.0.1:{ports['dashboard_api']}",
+                "page_url": f"http://127.0.0.1:{ports['dashboard']}",
+                "token": home.secrets.dagster_token,
+            },
             "dagster": {
                 "url": f"http://127.0.0.1:{ports['dagster_webserver']}",
                 "token": home.secrets.dagster_token,

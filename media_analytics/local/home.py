@@ -39,6 +39,8 @@ DEFAULT_PORTS: Mapping[str, int] = {
     "clickhouse": 8123,
     "collector": 8088,
     "dagster_webserver": 3000,
+    "dashboard_api": 8500,
+    "dashboard": 8501,
 }
 
 
@@ -164,9 +166,10 @@ def open_home(path: Path) -> Home:
         check_format(path, int(identity["format"]))
         made = Secrets(**json.loads((path / "secrets.json").read_text("utf-8")))
         ports_file = path / "ports.json"
-        ports = json.loads(ports_file.read_text("utf-8")) if ports_file.is_file() else dict(DEFAULT_PORTS)
-        mode = kafka_mode.read(path)
-        return Home(path, identity["home_id"], identity["kafka_cluster_id"], made, ports, mode)
+        remembered = json.loads(ports_file.read_text("utf-8")) if ports_file.is_file() else {}
+        # A home whose ports were chosen before a service existed.
+        ports = {**DEFAULT_PORTS, **remembered}
+        return Home(path, identity["home_id"], identity["kafka_cluster_id"], made, ports, kafka_mode.read(path))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HomeError(
             f"{path} is damaged ({error}); put back home.json, secrets.json and ports.json from a copy, or "

@@ -84,12 +84,24 @@ def _dagster_page(home: Home, port: int) -> Readiness:
     return _http(port, "/server_info", token)
 
 
+def _dashboard_api(home: Home, port: int) -> Readiness:
+    token = {"Authorization": f"Bearer {home.secrets.dagster_token}"}
+    return _http(port, "/ready", token)
+
+
+def _dashboard_page(home: Home, port: int) -> Readiness:
+    token = {"Authorization": f"Bearer {home.secrets.dagster_token}"}
+    return _http(port, "/_stcore/health", token)
+
+
 _ANSWERS: Mapping[str, Callable[[Home, int], Readiness]] = {
     "registry": _registry,
     "spark": _spark,
     "clickhouse": _clickhouse,
     "collector": _collector,
     "dagster-webserver": _dagster_page,
+    "dashboard-api": _dashboard_api,
+    "dashboard": _dashboard_page,
 }
 
 

@@ -99,17 +99,37 @@ SERVICES: tuple[Service, ...] = (
     ),
     Service("dagster-daemon", "Dagster sensors and queue", needs_contracts=True),
     Service("dagster-code", "Dagster definitions and runs", kafka_user="dagster"),
+    Service(
+        "dashboard-api",
+        "dashboard's API",
+        port="dashboard_api",
+        module="media_analytics.dashboard.api",
+        needs_contracts=True,
+    ),
+    Service(
+        "dashboard",
+        "dashboard's pages",
+        port="dashboard",
+        module="media_analytics.dashboard.page",
+        needs_contracts=True,
+    ),
 )
 # The brokers, in the order of their node ids. Only the first one belongs to every stack.
 BROKERS = ("kafka", "kafka-2", "kafka-3")
 # What must be ready before the contracts can be applied, and stops last.
 STORES = (*BROKERS, "registry", "spark", "clickhouse")
 NAMES = tuple(service.name for service in SERVICES if service.name not in BROKERS[1:])
+_DASHBOARD = ("dashboard-api", "dashboard")
+# What every stack has.
+CORE = tuple(name for name in NAMES if name not in _DASHBOARD)
 # What two more brokers use.
 MORE_BROKERS_MB = 400
 
-# Profile: its services and the memory they use when idle.
-PROFILES: dict[str, tuple[tuple[str, ...], int]] = {"core": (NAMES, 4 * 1024)}
+# Profile: its services and the memory of the whole stack with them when idle, in MiB.
+PROFILES: dict[str, tuple[tuple[str, ...], int]] = {
+    "core": (CORE, 4 * 1024),
+    "dashboard": (_DASHBOARD, 4 * 1024 + 512),
+}
 
 
 def service(name: str) -> Service:

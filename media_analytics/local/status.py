@@ -18,7 +18,7 @@ from media_analytics.local.environment import (
     read_stack_environment,
 )
 from media_analytics.local.home import Home
-from media_analytics.local.services import NAMES, Service, of_home
+from media_analytics.local.services import BROKERS, CORE, Service, of_home
 from media_analytics.local.supervision import Program
 
 State = Literal["starting", "ready", "unhealthy", "stopped", "failed", "external"]
@@ -47,7 +47,7 @@ class ServiceStatus:
 
 
 def collect(home: Home, services: Iterable[Service] | None = None) -> list[ServiceStatus]:
-    """The status of each service of the home, or of those given.
+    """The status of each service of the core and of what else was started, or of those given.
 
     Checks run side by side, so this takes as long as the slowest (3 s at most).
     """
@@ -61,14 +61,17 @@ def collect(home: Home, services: Iterable[Service] | None = None) -> list[Servi
             return ServiceStatus(service.name, "external", None, None, url, None, None, 0)
         return _embedded(home, service, programs.get(service.name))
 
-    wanted = list(of_home(home.kafka.brokers) if services is None else services)
+    if services is None:
+        own = (*CORE, *BROKERS)
+        services = [s for s in of_home(home.kafka.brokers) if s.name in own or s.name in programs]
+    wanted = list(services)
     with ThreadPoolExecutor(max_workers=len(wanted) or 1) as pool:
         return list(pool.map(one, wanted))
 
 
 def never_started() -> list[ServiceStatus]:
     """The status where no stack was ever started."""
-    return [ServiceStatus(name, "stopped", None, None, None, None, None, 0) for name in NAMES]
+    return [ServiceStatus(name, "stopped", None, None, None, None, None, 0) for name in CORE]
 
 
 def _embedded(home: Home, service: Service, program: Program | None) -> ServiceStatus:
@@ -115,6 +118,11 @@ def url_of(home: Home, service: Service) -> str | None:
 def page_link(home: Home) -> str:
     """Dagster's page with the token that opens it."""
     return f"http://127.0.0.1:{home.ports['dagster_webserver']}/?token={home.secrets.dagster_token}"
+
+
+def dashboard_link(home: Home) -> str:
+    """The dashboard with the token that opens it."""
+    return f"http://127.0.0.1:{home.ports['dashboard']}/?token={home.secrets.dagster_token}"
 
 
 def restarts(home: Home, name: str) -> int:

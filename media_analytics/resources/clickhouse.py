@@ -23,19 +23,25 @@ MAX_MEMORY_BYTES = 2 * 1024**3
 
 
 class ClickHouse:
-    """Queries as the platform user. Connects at the first query."""
+    """Queries as the platform user, or as the reader, who may do nothing else. Connects at the first query."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, as_reader: bool = False) -> None:
         """Keep the settings; connect later."""
         self._settings = settings
+        self._as_reader = as_reader
 
     @cached_property
     def _client(self) -> Client:
         settings = self._settings.clickhouse
+        user, password = (
+            (settings.reader_user, settings.reader_password)
+            if self._as_reader
+            else (settings.user, settings.password)
+        )
         return clickhouse_connect.get_client(
             dsn=settings.url,
-            username=settings.user,
-            password=settings.password.get_secret_value(),
+            username=user,
+            password=password.get_secret_value(),
             autogenerate_session_id=False,
         )
 
@@ -55,7 +61,7 @@ class ClickHouse:
         """
         with self._explained():
             result = self._client.query(
-                sql, parameters=dict(parameters or {}), settings=_limits(comment), tz_mode="aware"
+                sql, parameters=dict(parameters or {}), settings=self._limits(comment), tz_mode="aware"
             )
         return result.column_names, result.result_rows
 
@@ -67,8 +73,18 @@ class ClickHouse:
         """
         with self._explained():
             return self._client.query_arrow(
-                sql, parameters=dict(parameters or {}), settings=_limits(comment), use_strings=True
+                sql, parameters=dict(parameters or {}), settings=self._limits(comment), use_strings=True
             )
+
+    def _limits(self, comment: str) -> dict[str, Any]:
+        if self._as_reader:
+            # The store has limits of its own for readers, and the client refuses to send a setting it calls readonly.
+            return {}
+        return {
+            "max_execution_time": MAX_EXECUTION_SECONDS,
+            "max_memory_usage": MAX_MEMORY_BYTES,
+            "log_comment": comment,
+        }
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -79,11 +95,3 @@ class ClickHouse:
                 f"ClickHouse at {self._settings.clickhouse.url} refused a query: {str(error)[:500]}; see "
                 "`media-analytics status` and MEDIA_ANALYTICS_CLICKHOUSE__URL"
             ) from error
-
-
-def _limits(comment: str) -> dict[str, Any]:
-    return {
-        "max_execution_time": MAX_EXECUTION_SECONDS,
-        "max_memory_usage": MAX_MEMORY_BYTES,
-        "log_comment": comment,
-    }

@@ -1,7 +1,7 @@
 """Telling the dashboard what is new.
 
-Belongs here: pushing a result as an event. Does not belong here: the dashboard, which also pulls: a push that fails
-loses nothing.
+Belongs here: pushing a result as an event. Does not belong here: the dashboard, which also reads the files: a push that
+fails loses nothing.
 """
 
 import logging
@@ -44,10 +44,13 @@ class Dashboard:
             )
             answer.raise_for_status()
         except httpx.HTTPError as error:
-            if isinstance(error, httpx.TransportError):
+            is_away = isinstance(error, httpx.TransportError)
+            if is_away:
                 self._silent_until = time.monotonic() + PAUSE_SECONDS
-            log.warning(
-                "minute %s was not pushed to %s: %s; it can be pulled",
+            # On a laptop the dashboard need not run: its absence is no fault.
+            log.log(
+                logging.INFO if is_away else logging.WARNING,
+                "minute %s was not pushed to %s: %s; the dashboard reads it from its file",
                 result["window_start"],
                 self._url,
                 error,

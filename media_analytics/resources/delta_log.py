@@ -7,11 +7,13 @@ statistics, ledgers. Does not belong here: reading events, and anything that wri
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
 from pyarrow import fs
 
 from media_analytics.contracts.model import TableContract
@@ -19,6 +21,8 @@ from media_analytics.settings import Settings
 
 # A reader that is further behind takes the whole table instead: this many commits are about a second of reading.
 LARGEST_TAIL = 5000
+# Commits among which the newest change of rows is looked for; the others are compactions and the like.
+_RECENT_COMMITS = 100
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,33 @@ class DeltaLog:
             for partition in _changed_partitions(contract, actions):
                 changed.setdefault(partition, version)
         return changed
+
+    def version(self, contract: TableContract) -> int:
+        """The newest version.
+
+        Raises:
+            TableNotFoundError: there is no table.
+        """
+        return int(self._table(contract).version())
+
+    def newest_change(self, contract: TableContract, after: int = -1) -> tuple[int, datetime | None]:
+        """The newest version, and when the newest commit after `after` that changed rows was made, if one did.
+
+        Costs one look when nothing is new. With -1 the newest commits are looked at, up to a hundred; a table that does
+        not exist, or was only created, has no change.
+        """
+        system, root = self._open(contract)
+        version, changed = after, None
+        if after < 0:
+            try:
+                version = max(-1, self.version(contract) - _RECENT_COMMITS)
+            except TableNotFoundError:
+                return -1, None
+        while (actions := _actions(system, f"{root}/_delta_log/{version + 1:020d}.json")) is not None:
+            version += 1
+            made = _changed_at(actions)
+            changed = made or changed
+        return version, changed
 
     def rows(
         self,
@@ -155,6 +186,15 @@ def _actions(system: fs.FileSystem, path: str) -> list[dict[str, Any]] | None:
     except FileNotFoundError:
         return None
     return [json.loads(line) for line in text.splitlines() if line.strip()]
+
+
+def _changed_at(actions: list[dict[str, Any]]) -> datetime | None:
+    """When a commit that added or removed rows was made; None for one that did not."""
+    changes = (action.get("add") or action.get("remove") for action in actions)
+    if not any(c is not None and c.get("dataChange", True) for c in changes):
+        return None
+    millis = next((a["commitInfo"].get("timestamp") for a in actions if "commitInfo" in a), None)
+    return None if millis is None else datetime.fromtimestamp(millis / 1000, UTC)
 
 
 def _changed_partitions(contract: TableContract, actions: list[dict[str, Any]]) -> set[str]:

@@ -7,7 +7,7 @@ decoding events, producing, topic administration (`contracts.apply`).
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -39,6 +39,15 @@ _SPEC: Any = OffsetSpec
 # The Confluent framing: one zero byte, then the schema id.
 FRAME_BYTES = 5
 _LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Group:
+    """A consumer group as the cluster sees it: `state` is Kafka's word, such as STABLE or EMPTY."""
+
+    name: str
+    state: str
+    members: int
 
 
 @dataclass(frozen=True)
@@ -98,6 +107,36 @@ class KafkaLog:
             millis = max(future.result().timestamp for future in answers.values())
         return datetime.fromtimestamp(millis / 1000, UTC) if millis >= 0 else None
 
+    def extents(self, names: Collection[str]) -> dict[str, dict[int, tuple[int, int]]]:
+        """By topic and partition, the oldest offset and one past the newest that a reader of committed data sees.
+
+        Asks three times, however many topics there are; a topic that does not exist is absent.
+        """
+        with self._explained("reading offsets"):
+            there = self._admin.list_topics(timeout=TIMEOUT_SECONDS).topics
+            places = [
+                TopicPartition(n, p)
+                for n in names
+                if n in there and not there[n].error
+                for p in there[n].partitions
+            ]
+            first, end = (self._list(places, spec) for spec in (_SPEC.earliest(), _SPEC.latest()))
+        found: dict[str, dict[int, tuple[int, int]]] = {}
+        for (topic, partition), offset in sorted(first.items()):
+            found.setdefault(topic, {})[partition] = (offset, end[(topic, partition)])
+        return found
+
+    def groups(self) -> list[Group]:
+        """The consumer groups that the cluster knows, by name."""
+        with self._explained("listing consumer groups"):
+            listed = self._admin.list_consumer_groups(request_timeout=TIMEOUT_SECONDS).result().valid
+            names = sorted(one.group_id for one in listed)
+            if not names:
+                return []
+            described = self._admin.describe_consumer_groups(names, request_timeout=TIMEOUT_SECONDS)
+            groups = [described[name].result() for name in names]
+        return [Group(g.group_id, g.state.name, len(g.members)) for g in groups]
+
     def committed(self, group: str) -> dict[str, dict[int, int]]:
         """By topic and partition, the offset a consumer group goes on from; what it never committed is absent."""
         with self._explained(f"reading offsets of group {group}"):
@@ -152,11 +191,16 @@ class KafkaLog:
 
     def _offsets(self, name: str, spec: Any) -> dict[int, int]:
         with self._explained(f"reading offsets of topic {name}"):
-            asked = {TopicPartition(name, p): spec for p in range(self._partitions(name))}
-            answers = self._admin.list_offsets(
-                asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT_SECONDS
-            )
-            return {tp.partition: future.result().offset for tp, future in answers.items()}
+            places = [TopicPartition(name, p) for p in range(self._partitions(name))]
+            return {partition: offset for (_, partition), offset in self._list(places, spec).items()}
+
+    def _list(self, places: Iterable[TopicPartition], spec: Any) -> dict[tuple[str, int], int]:
+        answers = self._admin.list_offsets(
+            dict.fromkeys(places, spec),
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            request_timeout=TIMEOUT_SECONDS,
+        )
+        return {(tp.topic, tp.partition): future.result().offset for tp, future in answers.items()}
 
     def _partitions(self, name: str) -> int:
         metadata = self._admin.list_topics(name, timeout=TIMEOUT_SECONDS).topics[name]

@@ -49,7 +49,7 @@ def stores(home: Home, load: Load) -> Stores:
     return Stores(settings_of(home), load)
 
 
-@pytest.mark.parametrize("name", services.NAMES)
+@pytest.mark.parametrize("name", services.CORE)
 def test_a_killed_service_loses_and_doubles_nothing(
     home: Home, load: Load, stores: Stores, name: str
 ) -> None:

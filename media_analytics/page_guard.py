@@ -1,7 +1,7 @@
-"""Who may open a page of the stack.
+"""Who may open a page or an API of the platform.
 
-Belongs here: one ASGI layer that lets in only requests with the home's token, and only those addressed to loopback
-by no foreign page. Does not belong here: the page behind it.
+Belongs here: one ASGI layer that lets in only requests with the token, and only those addressed to the right host by
+no foreign page. Does not belong here: the page behind it, and where the token comes from.
 """
 
 import base64
@@ -12,6 +12,8 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from media_analytics.errors import SettingsError
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -20,19 +22,45 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
+def loopback_hosts(port: int) -> frozenset[str]:
+    """The values of `Host` that mean this machine and port."""
+    return frozenset(f"{host}:{port}" for host in _LOOPBACK)
+
+
+def hosts_of(url: str) -> frozenset[str]:
+    """The values of `Host` that mean this address: all names of this machine when it is on loopback.
+
+    Raises:
+        SettingsError: the address names no host.
+    """
+    address = urlsplit(url)
+    if address.hostname is None:
+        raise SettingsError(f"{url!r} is no address; expected http://host:port")
+    port = address.port or (443 if address.scheme == "https" else 80)
+    return (
+        loopback_hosts(port)
+        if address.hostname in ("127.0.0.1", "localhost", "::1")
+        else frozenset({address.netloc})
+    )
+
+
 class PageGuard:
-    """Lets a request through when its Host is loopback, its Origin is its own, and it carries the token.
+    """Lets a request through when its Host is ours, its Origin is its own, and it carries the token.
 
     The token comes as `Authorization: Bearer`, as the password of basic authentication (any user), as a cookie, or
     once as `?token=`, which sets the cookie (HttpOnly, SameSite=Strict) and drops the token from the address.
+    `open_paths` need no token.
     """
 
-    def __init__(self, app: App, token: str, port: int, cookie: str) -> None:
+    def __init__(
+        self, app: App, token: str, hosts: Iterable[str], cookie: str, open_paths: Iterable[str] = ()
+    ) -> None:
         self._app = app
         self._token = token
-        self._hosts = {f"{host}:{port}" for host in _LOOPBACK}
+        self._hosts = frozenset(hosts)
         # Browsers send cookies to every port of a host: two stacks need two names.
-        self._cookie = f"{cookie}_{port}"
+        self._cookie = cookie
+        self._open_paths = frozenset(open_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -43,7 +71,7 @@ class PageGuard:
         refusal = self._foreign(scope, headers)
         if refusal is not None:
             await _refuse(scope, receive, send, 403, refusal)
-        elif self._is_known(headers):
+        elif self._is_known(headers) or (scope["type"] == "http" and scope["path"] in self._open_paths):
             await self._app(scope, receive, send)
         elif scope["type"] == "http" and self._matches(_query(scope).get("token")):
             await self._welcome(scope, send)

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from media_analytics.local.page_guard import PageGuard, Receive, Scope, Send
+from media_analytics.errors import SettingsError
+from media_analytics.page_guard import PageGuard, Receive, Scope, Send, hosts_of, loopback_hosts
 
 TOKEN = "right"
 
@@ -38,7 +39,8 @@ async def _ask(
         "query_string": query.encode(),
         "headers": [(k.encode(), v.encode()) for k, v in all_headers.items()],
     }
-    await PageGuard(_page, TOKEN, 3000, "stack")(scope, receive, send)
+    guard = PageGuard(_page, TOKEN, loopback_hosts(3000), "stack_3000", open_paths=("/ping",))
+    await guard(scope, receive, send)
     return sent
 
 
@@ -106,3 +108,16 @@ async def test_a_foreign_page_cannot_navigate_into_a_change() -> None:
 
 async def test_a_websocket_needs_the_token_too() -> None:
     assert (await _ask(kind="websocket"))[0] == {"type": "websocket.close", "code": 1008}
+
+
+async def test_an_open_path_needs_no_token_but_the_right_host() -> None:
+    assert (await _ask(path="/ping"))[0]["status"] == 200
+    assert (await _ask({"host": "rebound.example:3000"}, path="/ping"))[0]["status"] == 403
+    assert (await _ask(kind="websocket", path="/ping"))[0]["type"] == "websocket.close"
+
+
+def test_hosts_follow_from_the_address() -> None:
+    assert hosts_of("http://127.0.0.1:8500") == {"127.0.0.1:8500", "localhost:8500", "[::1]:8500"}
+    assert hosts_of("https://numbers.example.org") == {"numbers.example.org"}
+    with pytest.raises(SettingsError, match="expected http"):
+        hosts_of("numbers")

@@ -1,0 +1,1 @@
+"""The dashboard's API: typed answers over HTTP."""

@@ -1,0 +1,34 @@
+"""Routes of dead letters.
+
+Belongs here: paths, parameters. Does not belong here: what a group is (`media_analytics/dead_letters`).
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from media_analytics.dashboard.answers import Letter, LetterGroup, Page
+from media_analytics.dashboard.api.parameters import Cursor, Limit, part
+from media_analytics.dashboard.reading.letters import MOST_DAYS, Letters
+
+Days = Annotated[int, Query(ge=1, le=MOST_DAYS, description="How far back.")]
+Code = Annotated[str, Path(pattern="^[0-9a-f]{8}$", description="`group` of a group.")]
+# A letter's original is decrypted and masked: few at a time, of the newest this many.
+Few = Annotated[int, Query(ge=1, le=50, description="Letters at most.")]
+
+
+def router(letters: Letters) -> APIRouter:
+    """The routes over these readings."""
+    routes = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
+
+    @routes.get("/groups")
+    def list_groups(days: Days = 7, limit: Limit = 100, cursor: Cursor = None) -> Page[LetterGroup]:
+        """Groups of letters with the same family, rule, field and producer, most letters first."""
+        return part(letters.groups(days), limit, cursor)
+
+    @routes.get("/groups/{code}")
+    def list_letters(code: Code, days: Days = 7, limit: Few = 20) -> Page[Letter]:
+        """The newest letters of a group, redacted; `next` is always null: the command line lists all."""
+        return Page(items=letters.of_group(code, days, limit))
+
+    return routes

@@ -1,0 +1,1 @@
+"""The dashboard's pages (Streamlit). They ask the API and nothing else."""

@@ -1,0 +1,75 @@
+"""Numbers and times as people read them.
+
+Belongs here: one function a unit; nothing is a dash. Does not belong here: where a number comes from.
+"""
+
+from datetime import datetime
+from itertools import pairwise
+
+NOTHING = "\N{EN DASH}"
+_SIZES = ("B", "kB", "MB", "GB", "TB")
+
+
+def count(value: float | None) -> str:
+    """`1,234`."""
+    return NOTHING if value is None else f"{value:,.0f}"
+
+
+def rate(value: float | None) -> str:
+    """A number a second: two digits below ten, one below a hundred, else none."""
+    if value is None:
+        return NOTHING
+    digits = 0 if value == 0 or value >= 100 else 1 if value >= 10 else 2
+    return f"{value:,.{digits}f}"
+
+
+def milliseconds(value: float | None) -> str:
+    """`380 ms`, from a second on `1.25 s`."""
+    if value is None:
+        return NOTHING
+    return f"{value:,.0f} ms" if abs(value) < 1000 else f"{value / 1000:,.2f} s"
+
+
+def share(value: float | None) -> str:
+    """A ratio as `2.97 %`."""
+    return NOTHING if value is None else f"{100 * value:.2f} %"
+
+
+def duration(seconds: float | None) -> str:
+    """The largest unit that fits, and the next: `42 s`, `3 min 5 s`, `2 h 7 min`, `3 d 4 h`."""
+    if seconds is None:
+        return NOTHING
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    units = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+    for (size, name), (next_size, next_name) in pairwise(units):
+        if whole >= size:
+            rest = whole % size // next_size
+            return f"{whole // size} {name}" + (f" {rest} {next_name}" if rest else "")
+    return f"{whole} s"
+
+
+def size(value: float | None) -> str:
+    """Bytes as `1.5 MB`; steps of 1000."""
+    if value is None:
+        return NOTHING
+    step = 0
+    while value >= 1000 and step < len(_SIZES) - 1:
+        value, step = value / 1000, step + 1
+    return f"{value:,.0f} {_SIZES[step]}" if step == 0 else f"{value:,.1f} {_SIZES[step]}"
+
+
+def clock(instant: str | None) -> str:
+    """`12:03:09` of an instant in ISO 8601, UTC."""
+    return NOTHING if instant is None else f"{datetime.fromisoformat(instant):%H:%M:%S}"
+
+
+def day_and_clock(instant: str | None) -> str:
+    """`2026-01-31 12:03` of an instant in ISO 8601, UTC."""
+    return NOTHING if instant is None else f"{datetime.fromisoformat(instant):%Y-%m-%d %H:%M}"
+
+
+def brand(name: str) -> str:
+    """`sport_bild` as `Sport Bild`."""
+    return name.replace("_", " ").title()

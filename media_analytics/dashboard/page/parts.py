@@ -1,0 +1,152 @@
+"""What every page is made of.
+
+Belongs here: a table that fits a phone, a line chart with units, a part that renews itself and survives an API that is
+away. Does not belong here: one page's content.
+
+Texts of events (titles, keys) come from strangers: they are escaped here, and never pass through Markdown.
+"""
+
+import html
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import streamlit as st
+
+from media_analytics.errors import ServiceError
+
+# A part asks again this often.
+RENEW_SECONDS = 2.0
+_STYLE = """<style>
+.ma { overflow-x: auto; }
+.ma table { width: 100%; border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
+.ma caption { text-align: left; font-weight: 600; padding: 0.2rem 0; font-size: 1rem; }
+.ma th { text-align: left; font-weight: 500; opacity: 0.7; white-space: nowrap; }
+.ma th, .ma td { padding: 0.3rem 0.6rem 0.3rem 0; border-bottom: 1px solid rgba(128,128,128,0.25);
+  vertical-align: top; }
+.ma .n { text-align: right; white-space: nowrap; }
+.ma .w { min-width: 9rem; overflow-wrap: anywhere; }
+.ma .red { color: #d7263d; font-weight: 600; }
+.ma .green { color: #1b8a4b; }
+.ma .amber { color: #b26a00; font-weight: 600; }
+.ma p.none { opacity: 0.7; }
+</style>"""
+
+
+class Cell(str):
+    """A text with a colour (`red`, `amber`, `green`) for a table."""
+
+    colour: str
+
+    def __new__(cls, text: str, colour: str = "") -> "Cell":
+        """The text, coloured."""
+        made = super().__new__(cls, text)
+        made.colour = colour
+        return made
+
+
+def renewed(part: Callable[[], None], seconds: float = RENEW_SECONDS) -> None:
+    """Show a part and renew it as long as the page is open; without the API it says so and goes on trying."""
+
+    @st.fragment(run_every=seconds)
+    def run() -> None:
+        try:
+            part()
+        except ServiceError as error:
+            st.error(f"No numbers now: {error}. This page tries again every {seconds:g} s.")
+
+    run()
+
+
+def table(
+    caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, nothing: str = "Nothing yet."
+) -> None:
+    """A table. A column whose heading ends in `#` holds numbers; one that ends in `*` is wide."""
+    heads = "".join(
+        f'<th scope="col" class="{_kind(name)}">{html.escape(name.rstrip("#*"))}</th>' for name in columns
+    )
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f'<td class="{_kind(name)} {cell.colour if isinstance(cell, Cell) else ""}">{html.escape(cell)}</td>'
+            for name, cell in zip(columns, row, strict=True)
+        )
+        + "</tr>"
+        for row in rows
+    )
+    inner = f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody>"
+    empty = "" if rows else f'<p class="none">{html.escape(nothing)}</p>'
+    caption = f"<caption>{html.escape(caption)}</caption>"
+    st.html(f'{_STYLE}<div class="ma"><table>{caption}{inner if rows else ""}</table>{empty}</div>')
+
+
+def _kind(heading: str) -> str:
+    return {"#": "n", "*": "w"}.get(heading[-1:], "")
+
+
+def lines(rows: Sequence[dict[str, Any]], *, x: str, y: str, series: str, y_title: str) -> None:
+    """Lines over time (UTC), one a series; `rows` hold instants in ISO 8601."""
+    _chart(
+        rows,
+        height=340,
+        mark={"type": "line", "clip": True, "point": {"size": 15}},
+        encoding={
+            "x": {
+                "field": x,
+                "type": "temporal",
+                "title": "Time (UTC)",
+                "scale": {"type": "utc"},
+                "axis": {"format": "%H:%M", "labelOverlap": True},
+            },
+            "y": {
+                "field": y,
+                "type": "quantitative",
+                "title": y_title,
+                "axis": {"format": ",.2~f", "tickCount": 5},
+                "scale": {"domainMin": 0},
+            },
+            "color": {
+                "field": series,
+                "type": "nominal",
+                "title": None,
+                "legend": {"orient": "bottom", "columns": 3},
+            },
+            "tooltip": [
+                {"field": x, "type": "temporal", "title": "Time (UTC)", "format": "%H:%M:%S"},
+                {"field": series, "type": "nominal"},
+                {"field": y, "type": "quantitative", "title": y_title, "format": ",.3~f"},
+            ],
+        },
+    )
+
+
+def bars(rows: Sequence[dict[str, Any]], *, x: str, y: str, x_title: str) -> None:
+    """Horizontal bars with their value beside them, in the order of the rows."""
+    _chart(
+        rows,
+        height=38 * max(1, len(rows)) + 50,
+        encoding={
+            "x": {
+                "field": x,
+                "type": "quantitative",
+                "title": x_title,
+                "axis": {"format": ",.2~f", "tickMinStep": 1, "tickCount": 5},
+                # Room for the value beside the longest bar.
+                "scale": {"domainMax": 1.15 * max((row[x] for row in rows), default=0) or 1},
+            },
+            "y": {"field": y, "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 120}},
+        },
+        layer=[
+            {"mark": {"type": "bar", "height": {"band": 0.7}}},
+            {
+                "mark": {"type": "text", "align": "left", "dx": 4},
+                "encoding": {"text": {"field": x, "type": "quantitative", "format": ","}},
+            },
+        ],
+    )
+
+
+def _chart(rows: Sequence[dict[str, Any]], **spec: Any) -> None:
+    """A Vega-Lite chart as SVG: sharp on a phone, and its labels are text."""
+    st.vega_lite_chart(
+        {"data": {"values": list(rows)}, "usermeta": {"embedOptions": {"renderer": "svg"}}, **spec}
+    )

@@ -1,0 +1,46 @@
+"""What Streamlit runs for each session: the navigation and the page that was chosen.
+
+Belongs here: the list of pages. Does not belong here: serving it (`__main__.py`), pages.
+"""
+
+import os
+from functools import partial
+
+import streamlit as st
+
+from media_analytics.dashboard.page import interactions, letters, live, proofs, streams
+from media_analytics.dashboard.page.client import Client
+from media_analytics.settings import load_settings
+
+PAGES = (
+    (live, "Live", "live"),
+    (interactions, "Interactions", "interactions"),
+    (streams, "Streams", "streams"),
+    (letters, "Dead letters", "dead-letters"),
+    (proofs, "Completeness", "completeness"),
+)
+
+
+@st.cache_resource
+def client() -> Client:
+    """The way to the API that the settings name; one for all sessions."""
+    dashboard = load_settings(os.environ).dashboard
+    token = dashboard.token.get_secret_value() if dashboard.token else ""
+    return Client(dashboard.url or "", token)
+
+
+def main() -> None:
+    """Show the chosen page."""
+    st.set_page_config(page_title="media-analytics", layout="wide", initial_sidebar_state="auto")
+    chosen = st.navigation(
+        [
+            # Without icons: the browser would fetch them from another host.
+            st.Page(partial(page.show, client()), title=title, url_path=path, default=page is live)
+            for page, title, path in PAGES
+        ]
+    )
+    chosen.run()
+
+
+if __name__ == "__main__":
+    main()

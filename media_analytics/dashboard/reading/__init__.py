@@ -1,0 +1,1 @@
+"""What the dashboard reads from the stores, at a bounded cost."""

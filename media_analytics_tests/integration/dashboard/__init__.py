@@ -1,0 +1,1 @@
+"""The dashboard's API and pages on real services."""

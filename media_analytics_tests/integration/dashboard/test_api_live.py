@@ -1,0 +1,159 @@
+"""The API's live numbers and minutes, against a real gateway with known rows."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from media_analytics.modelling.minutes import MINUTE, Counts
+from media_analytics.resources.dashboard import Dashboard
+from media_analytics_tests.integration.dashboard.planted import Api, Planted, minute_ago
+from media_analytics_tests.services.embedded import Embedded
+
+pytestmark = pytest.mark.integration
+
+
+def test_an_empty_database_gives_zeros(api: Api, planted: Planted) -> None:
+    """Catches a division by nothing, a missing brand, a percentile of no rows that is NaN."""
+    live = api.get_fresh("/v1/live")
+    assert live["readers"] == 0
+    assert [b["brand"] for b in live["brands"]] == [
+        "bild", "business_insider", "politico", "sport_bild", "welt",
+    ]  # fmt: skip
+    assert {b["readers"] for b in live["brands"]} == {0}
+    assert live["articles"] == []
+    assert live["latency"] == {"events": 0, "p50_ms": None, "p95_ms": None, "p99_ms": None, "max_ms": None}
+    assert {f["family"]: f["events_per_second"] for f in live["families"]} == {
+        "interactions": 0, "security": 0, "session": 0, "user": 0,
+    }  # fmt: skip
+    assert len(live["rates"]) in (29 * 4, 30 * 4)
+
+
+def test_readers_articles_rates_and_latency_are_those_of_the_rows(api: Api, planted: Planted) -> None:
+    """Catches bots or imports among readers, an event counted twice, a late event counted as now, a wrong unit."""
+    article = {"page_key": "a-1", "title": "First"}
+    copy = str(uuid.uuid4())
+    for visitor in ("a:1", "a:2", "a:3"):
+        planted.events("user_events", 2, visitor_id=visitor, **article)
+    # The same event stored twice is one page view.
+    planted.events("user_events", 2, visitor_id="a:1", event_id=copy, **article)
+    planted.events("user_events", 1, visitor_id="a:9", brand="welt", page_key="/w", title=None)
+    # Without consent: a page view without a reader.
+    planted.events("user_events", 1, visitor_id=None, brand="welt", page_key="/w", title="W")
+    old = (datetime.now(UTC) - timedelta(hours=2)).strftime("%Y-%m-%d %H:%M:%S.%f")
+    for left_out in (
+        {"is_bot": True},
+        {"origin": "import"},
+        {"event_type": "resource_request"},
+        {"occurred_at": old},
+    ):
+        planted.events("user_events", 3, visitor_id=f"a:{left_out}", **article, **left_out)
+    planted.events("user_events", 5, seconds_ago=400, visitor_id="a:before", **article)
+    planted.events("interactions", 60, event_type="play", status="success", latency_ms=1)
+    live = api.get_fresh("/v1/live")
+    assert live["readers"] == 4
+    found = {b["brand"]: (b["readers"], b["page_views"]) for b in live["brands"]}
+    assert found["bild"] == (3, 7)
+    assert found["welt"] == (1, 2)
+    assert found["politico"] == (0, 0)
+    assert [
+        (a["brand"], a["page_key"], a["title"], a["readers"], a["page_views"]) for a in live["articles"]
+    ] == [
+        ("bild", "a-1", "First", 3, 7),
+        ("welt", "/w", "W", 1, 2),
+    ]
+    rates = {f["family"]: f["events_per_second"] for f in live["families"]}
+    assert rates["interactions"] == 1.0
+    # Rows of bots, imports, logs and old events arrive, too; the copy counts once, the one before the minute not.
+    assert rates["user"] == pytest.approx(21 / 60)
+    assert sum(p["events_per_second"] for p in live["rates"] if p["family"] == "interactions") == 6.0
+    latency = live["latency"]
+    assert latency["p50_ms"] == latency["p99_ms"] == 400.0
+    assert latency["events"] == 22 - 3 + 60
+
+
+def test_nobody_reads_without_the_token(api: Api) -> None:
+    """Catches a route that is served before the guard."""
+    with httpx.Client(base_url=api.url, trust_env=False) as nobody:
+        for path in ("/v1/live", "/docs", "/openapi.json", "/ready"):
+            assert nobody.get(path).status_code == 401, path
+        assert nobody.post("/v1/events/minutes", json={}).status_code == 401
+        assert nobody.get("/ping").status_code == 200
+    rebound = api.http.get("/v1/live", headers={"Host": "evil.example"})
+    assert rebound.status_code == 403
+    assert api.http.post("/v1/events/minutes", headers={"Origin": "http://evil.example"}).status_code == 403
+
+
+def test_an_unchanged_answer_is_not_sent_again(api: Api, planted: Planted) -> None:
+    """Catches an ETag that does not follow the content, or a 304 with a body."""
+    api.http.post("/v1/events/minutes", json=planted.result(minute_ago(5), play=Counts(99, 1)))
+    first = api.http.get("/v1/interactions/minutes")
+    again = api.http.get("/v1/interactions/minutes", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+    api.http.post("/v1/events/minutes", json=planted.result(minute_ago(4), play=Counts(9, 1)))
+    changed = api.http.get("/v1/interactions/minutes", headers={"If-None-Match": first.headers["etag"]})
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != first.headers["etag"]
+
+
+def test_what_is_pushed_shows_at_once_and_what_was_not_comes_from_files(
+    home: Embedded, api: Api, planted: Planted
+) -> None:
+    """Catches a minute that is lost because the dashboard was away, or that stands twice when pushed and read."""
+    first = minute_ago(40)
+    # Pushed to nobody: only files know the first two.
+    for n in range(2):
+        planted.write_result(planted.result(first + n * MINUTE, play=Counts(90 + n, 10)))
+    pushed = planted.result(first + 2 * MINUTE, play=Counts(50, 50))
+    pushed["anomalies"] = [
+        {"event_type": "play", "error_rate": 0.5, "baseline_error_rate": 0.1, "score": 30.0}
+    ]
+    assert Dashboard(home.settings).push_minute(pushed)
+    home.kill("dashboard-api")
+    assert not Dashboard(home.settings).push_minute(pushed)
+    home.start("dashboard-api")
+    assert api.get("/v1/interactions/anomalies")["items"] == []
+    planted.write_result(pushed)
+    assert Dashboard(home.settings).push_minute(pushed)
+    page = api.get("/v1/interactions/minutes", limit=2)
+    assert [datetime.fromisoformat(r["window_start"]) for r in page["items"]] == [
+        first + 2 * MINUTE,
+        first + MINUTE,
+    ]
+    rest = api.get("/v1/interactions/minutes", limit=2, cursor=page["next"])
+    assert [datetime.fromisoformat(r["window_start"]) for r in rest["items"]] == [first]
+    assert rest["next"] is None
+    assert rest["items"][0]["event_types"]["play"]["success"] == 90
+    anomalies = api.get("/v1/interactions/anomalies")["items"]
+    assert [(a["event_type"], a["error_rate"]) for a in anomalies] == [("play", 0.5)]
+    one = api.get(f"/v1/interactions/minutes/{(first + timedelta(seconds=30)).isoformat()}")
+    assert one["total"] == 100
+    assert api.http.get("/v1/interactions/minutes/2020-01-01T00:00:00Z").status_code == 404
+
+
+def test_a_push_of_something_else_is_refused_with_the_field(api: Api) -> None:
+    """Catches a receiver that keeps what it cannot show."""
+    answer = api.http.post("/v1/events/minutes", json={"window_start": "now"})
+    assert answer.status_code == 422
+    assert ["body", "window_start"] in [problem["loc"] for problem in answer.json()["detail"]]
+    assert api.http.get("/v1/interactions/minutes", params={"cursor": "x"}).status_code == 422
+    assert api.http.get("/v1/interactions/minutes", params={"limit": 0}).status_code == 422
+
+
+def test_the_description_names_every_route_and_answer(api: Api) -> None:
+    """Catches an untyped answer, and a part of a list without its bound."""
+    described = api.get("/openapi.json")
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            good = operation["responses"]["202" if method == "post" else "200"]
+            assert good["content"]["application/json"]["schema"], (path, method)
+            assert operation["summary"], path
+            if (
+                good["content"]["application/json"]["schema"]
+                .get("$ref", "")
+                .split("/")[-1]
+                .startswith("Page_")
+            ):
+                assert {"limit", "cursor"} <= {p["name"] for p in operation["parameters"]}, path
