@@ -101,20 +101,26 @@ class DeltaLog:
         """The newest version, and when the newest commit after `after` that changed rows was made, if one did.
 
         Costs one look when nothing is new. With -1 the newest commits are looked at, up to a hundred; a table that does
-        not exist, or was only created, has no change.
+        not exist, or was only created, has no change. Commits that were cleaned away meanwhile are not seen: begin
+        again with -1 from time to time.
         """
         system, root = self._open(contract)
-        version, changed = after, None
-        if after < 0:
-            try:
-                version = max(-1, self.version(contract) - _RECENT_COMMITS)
-            except TableNotFoundError:
-                return -1, None
-        while (actions := _actions(system, f"{root}/_delta_log/{version + 1:020d}.json")) is not None:
-            version += 1
-            made = _changed_at(actions)
-            changed = made or changed
-        return version, changed
+        if after >= 0:
+            version, changed = after, None
+            while (actions := _actions(system, f"{root}/_delta_log/{version + 1:020d}.json")) is not None:
+                version, changed = version + 1, _changed_at(actions) or changed
+            return version, changed
+        try:
+            newest = self.version(contract)
+        except TableNotFoundError:
+            return -1, None
+        for version in range(newest, max(-1, newest - _RECENT_COMMITS), -1):
+            actions = _actions(system, f"{root}/_delta_log/{version:020d}.json")
+            if actions is None:
+                break
+            if (changed := _changed_at(actions)) is not None:
+                return newest, changed
+        return newest, None
 
     def rows(
         self,

@@ -11,7 +11,6 @@ import streamlit as st
 from media_analytics.dashboard.page import numbers
 from media_analytics.dashboard.page.client import Client
 from media_analytics.dashboard.page.parts import renewed, table
-from media_analytics.errors import ServiceError
 
 DAYS = {"1 day": 1, "7 days": 7, "30 days": 30}
 SHOWN = 10
@@ -22,14 +21,7 @@ def show(client: Client) -> None:
     st.title("Dead letters")
     days = DAYS[st.radio("Letters of the last", list(DAYS), index=1, horizontal=True) or "7 days"]
     renewed(lambda: _groups(client, days))
-    try:
-        groups = client.get("/v1/dead-letters/groups", days=days)["items"]
-    except ServiceError:
-        groups = []
-    if groups:
-        st.subheader("Letters of a group")
-        code = st.selectbox("Group", [g["group"] for g in groups])
-        renewed(lambda: _letters(client, str(code), days))
+    renewed(lambda: _letters(client, days))
 
 
 def _groups(client: Client, days: int) -> None:
@@ -58,7 +50,12 @@ def _groups(client: Client, days: int) -> None:
     )
 
 
-def _letters(client: Client, code: str, days: int) -> None:
+def _letters(client: Client, days: int) -> None:
+    groups = client.get("/v1/dead-letters/groups", days=days)["items"]
+    if not groups:
+        return
+    st.subheader("Letters of a group")
+    code = st.selectbox("Group", [g["group"] for g in groups])
     letters = client.get(f"/v1/dead-letters/groups/{code}", days=days, limit=SHOWN)["items"]
     table(
         f"The newest letters of {code}",

@@ -30,6 +30,14 @@ def show(client: Client) -> None:
         topic = str(st.selectbox("Topic", names))
         renewed(lambda: _topic(client, topic))
         _browser(client, topic)
+    else:
+        renewed(lambda: _come_back(client))
+
+
+def _come_back(client: Client) -> None:
+    """Show the whole page once there are topics to choose from."""
+    if client.get("/v1/streams/topics")["items"]:
+        st.rerun()
 
 
 def _topics(client: Client) -> None:

@@ -17,7 +17,7 @@ from media_analytics.dead_letters.views import Views
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.settings import Settings
 
-KEPT_SECONDS = 1.5
+KEPT_SECONDS = 0.8
 # Letters are kept in the topic for 30 days.
 MOST_DAYS = 30
 _CONTRACT = table("bronze.dead_letters")

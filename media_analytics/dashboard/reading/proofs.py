@@ -20,7 +20,7 @@ from media_analytics.resources.delta_log import DeltaLog
 CONTRACT = table("ops.completeness")
 # The table keeps the last 8 days open; about 30,000 rows a day.
 MOST_HOURS = 7 * 24
-KEPT_SECONDS = 1.5
+KEPT_SECONDS = 0.8
 RED_SHOWN = 20
 _COLUMNS = (
     "minute", "topic", "partition", "first_offset", "last_offset", "kafka_count",

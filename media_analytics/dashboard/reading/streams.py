@@ -21,7 +21,7 @@ from media_analytics.dashboard.reading.kept import Kept, KeptByName
 from media_analytics.resources.kafka import KafkaLog
 from media_analytics.resources.registry import SchemaRegistry
 
-KEPT_SECONDS = 1.5
+KEPT_SECONDS = 0.8
 SCHEMAS_SECONDS = 15.0
 
 Extents = Mapping[str, Mapping[int, tuple[int, int]]]

@@ -4,6 +4,7 @@ Belongs here: the newest change of each Delta table by its log, the newest row o
 files. Does not belong here: Dagster's freshness policies, which count runs and not data.
 """
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +17,9 @@ from media_analytics.resources.clickhouse import ClickHouse
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.resources.minute_files import MinuteFiles
 
-KEPT_SECONDS = 1.5
+KEPT_SECONDS = 0.8
+# Logs are looked at as a whole this often: a table may have been made anew, or cleaned while nobody asked.
+WHOLE_SECONDS = 600.0
 _ORDER: tuple[Freshness, ...] = ("stale", "late", "empty", "fresh")
 
 
@@ -29,6 +32,7 @@ class Tables:
         self._clickhouse = clickhouse
         self._files = files
         self._seen: dict[str, tuple[int, datetime | None]] = {}
+        self._began = time.monotonic()
         self._kept = Kept(lambda: dict(self._changes()), KEPT_SECONDS)
 
     def now(self) -> list[TableNow]:
@@ -42,6 +46,8 @@ class Tables:
         return sorted(found, key=lambda t: (_ORDER.index(t.state), t.table))
 
     def _changes(self) -> Iterator[tuple[str, datetime | None]]:
+        if time.monotonic() - self._began > WHOLE_SECONDS:
+            self._seen, self._began = {}, time.monotonic()
         for name, contract in TABLES.items():
             if contract.store == "clickhouse":
                 yield name, self._newest_row(contract)

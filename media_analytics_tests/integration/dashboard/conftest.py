@@ -1,8 +1,10 @@
 """One home with the stores, the API and the pages; tests plant rows that nobody else's numbers can change."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from media_analytics_tests.builders import streams
 from media_analytics_tests.integration.dashboard.planted import Api, Planted
@@ -35,3 +37,29 @@ def api(home: Embedded) -> Iterator[Api]:
 def planted(home: Embedded) -> Planted:
     """Empty realtime tables, and how to fill them."""
     return Planted(home.settings)
+
+
+@pytest.fixture(scope="package")
+def sent(home: Embedded) -> list[streams.Placed]:
+    """Five page views and one message that is no Avro, all in partition 2 of user.raw."""
+    raw = streams.Raw(home.settings)
+    now = int(time.time() * 1_000_000)
+    events = [
+        streams.raw_event(
+            n, occurred_at=now, received_at=now, title=f"Title {n}", properties={"k": "secret-property"}
+        )
+        for n in range(1, 6)
+    ]
+    placed = raw.send(events, partition=2)
+    raw.send_bytes(b"garbage", 2, None, placed)
+    raw.flush()
+    return placed
+
+
+@pytest.fixture(scope="package")
+def group(home: Embedded, sent: list[streams.Placed]) -> str:
+    """A reader that came to the third of them."""
+    consumer = Consumer(home.settings.kafka.client_config() | {"group.id": "planted-reader"})
+    consumer.commit(offsets=[TopicPartition("user.raw", 2, sent[2].offset)], asynchronous=False)
+    consumer.close()
+    return "planted-reader"

@@ -7,16 +7,26 @@ import json
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import httpx
+import pyarrow as pa
+from deltalake import write_deltalake
 
+from media_analytics.checks.rows import arrow_schema
+from media_analytics.contracts.model import TableContract
+from media_analytics.contracts.registry import table
 from media_analytics.modelling.minutes import MINUTE, Counts, document
+from media_analytics.partitions import hour_of
 from media_analytics.resources.minute_files import MinuteFiles
 from media_analytics.settings import Settings
 from media_analytics_tests.builders.streams import Store
+from streaming.dead_letters.letters import LetterWriter
 
+# What the planted messages say of a person.
+PERSON = ("83.149.9.216", "a:v1", "v1", "Mozilla", "google.com", "secret-property", "artikel-1")
 REALTIME = ("user_events", "interactions", "session_events", "security_events")
 
 
@@ -50,8 +60,8 @@ class Api:
         return answer.json()
 
     def get_fresh(self, path: str, **parameters: Any) -> Any:
-        """An answer that was asked of the store after this call began: live ones are kept for a second."""
-        time.sleep(1.05)
+        """An answer that was asked of the store after this call began: answers are kept for 0.8 s at most."""
+        time.sleep(0.9)
         return self.get(path, **parameters)
 
 
@@ -59,6 +69,7 @@ class Planted:
     """Fills the live tables of a home that has no sink. Each test starts with empty ones."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._store = Store(settings)
         self.files = MinuteFiles(settings)
         self._offset = 0
@@ -87,6 +98,66 @@ class Planted:
             rows.append(json.dumps(row | fields))
         # Unknown names would be a mistake of the test.
         self._store.command(f"INSERT INTO realtime.{table} FORMAT JSONEachRow " + "\n".join(rows))
+
+    def delta(self, contract: TableContract, rows: list[dict[str, Any]], *, replace: bool = False) -> None:
+        """Rows of a Delta table, appended or in place of all others, columns not named null."""
+        path = Path(self._settings.lake.table_path(contract.layer, contract.name))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole = [dict.fromkeys(contract.column_names) | row for row in rows]
+        column = contract.partition_column
+        write_deltalake(
+            path,
+            pa.Table.from_pylist(whole, arrow_schema(contract)),
+            mode="overwrite" if replace else "append",
+            partition_by=[column] if column else None,
+        )
+
+    def proofs(self, *judged: dict[str, Any]) -> None:
+        """The rows of ops.completeness, in place of others; a row names what differs from a complete minute."""
+        rows = []
+        for row in judged:
+            minute = row.get("minute", minute_ago(10))
+            complete = {
+                "date": minute.date(), "minute": minute, "topic": "user.raw", "partition": 0, "topic_id": "t",
+                "first_offset": 0, "last_offset": 99, "kafka_count": 100, "realtime_count": 100,
+                "realtime_distinct": 100, "lake_count": 100, "lake_distinct": 100, "dead_letters_enricher": 0,
+                "dead_letters_realtime": 0, "dead_letters_lake": 0, "erased": 0, "missing_realtime": 0,
+                "missing_lake": 0, "duplicates_realtime": 0, "duplicates_lake": 0,
+                "checked_at": datetime.now(UTC),
+            }  # fmt: skip
+            rows.append(complete | row)
+        self.delta(table("ops.completeness"), rows, replace=True)
+
+    def letters(self, *inputs: tuple[str, bytes, str, str | None]) -> None:
+        """The letters of refused inputs, in place of others: route, original, rule, field."""
+        writer = LetterWriter("collector", self._settings.privacy.dead_letter_key)
+        now = datetime.now(UTC)
+        rows = []
+        for n, (route, original, rule, field) in enumerate(inputs):
+            letter = writer.letter(
+                original,
+                source=route,
+                place=str(n),
+                reason=rule,
+                message=f"refused {original!r}",
+                received_at=now,
+                field=field,
+                producer="server 0",
+            )
+            rows.append(
+                letter
+                | {
+                    "received_at": now,
+                    "letter_partition": 0,
+                    "letter_offset": n,
+                    "appended_at": now,
+                    "letter_schema_id": 1,
+                    "batch_id": "planted",
+                    "loaded_at": now,
+                    "appended_hour": hour_of(now),
+                }
+            )
+        self.delta(table("bronze.dead_letters"), rows, replace=True)
 
     def result(self, minute: datetime, **counts: Counts) -> dict[str, Any]:
         """The document of a minute, as the analysis makes it, with no history."""

@@ -43,6 +43,10 @@ class Seen:
         box = self.page.get_by_test_id("stMetric").filter(has_text=label).first
         return box.get_by_test_id("stMetricValue").inner_text().strip()
 
+    def has(self, caption: str) -> bool:
+        """Whether a table with this caption is shown."""
+        return self.page.locator("table caption", has_text=caption).count() > 0
+
     def rows(self, caption: str) -> list[list[str]]:
         """The cells of the table whose caption begins with a text; its headings are the first row."""
         table = self.page.locator("table").filter(has=self.page.locator("caption", has_text=caption)).first

@@ -1,6 +1,5 @@
 """The dashboard's pages in a real browser, with known rows in the real stores."""
 
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -8,12 +7,20 @@ import pytest
 from playwright.sync_api import Browser
 
 from media_analytics.modelling.minutes import Counts
-from media_analytics_tests.integration.dashboard.planted import Api, Planted, minute_ago
+from media_analytics_tests.builders.streams import Placed
+from media_analytics_tests.integration.dashboard.planted import PERSON, Api, Planted, minute_ago
 from media_analytics_tests.integration.dashboard.seen import PHONE, open_dashboard
 from media_analytics_tests.services.browser import browser as start_browser
 from media_analytics_tests.services.embedded import Embedded
 
 pytestmark = pytest.mark.integration
+PAGES = (
+    ("", "Live"),
+    ("interactions", "Interactions and anomalies"),
+    ("streams", "Streams"),
+    ("dead-letters", "Dead letters"),
+    ("completeness", "Completeness and freshness"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +60,8 @@ def test_the_live_page_shows_the_rows_and_what_comes_next(
             if n % 617 == 0:
                 planted.events("user_events", 617, visitor_id=f"a:{n}", page_key="a", title=title)
         planted.events("user_events", 3, visitor_id="a:w", brand="sport_bild", page_key="/w", title="Second")
-        began = time.monotonic()
-        seen.until(lambda: seen.metric("Readers in the last 5 min") == "3", "three readers", 4)
-        assert time.monotonic() - began < 4
+        # 2 s where nothing else works on the machine.
+        seen.until(lambda: seen.metric("Readers in the last 5 min") == "3", "three readers", 5)
         assert seen.metric("Events per second") == "20.6"
         assert seen.metric("Received to visible, 99 of 100") == "400 ms"
         assert seen.rows("Top articles now") == [
@@ -104,13 +110,94 @@ def test_the_interactions_page_names_the_anomaly(
         assert seen.faults() == []
 
 
+def test_the_stream_page_shows_offsets_lag_schemas_and_messages(
+    chromium: Browser, pages: Embedded, sent: list[Placed], group: str
+) -> None:
+    """Catches lag of another topic, a browser that shows a visitor, a schema without its rule."""
+    with open_dashboard(chromium, pages.settings) as seen:
+        seen.open("streams", "Streams")
+        seen.until(lambda: seen.has("Lag by consumer group"), "the groups")
+        topics = {row[0]: row for row in seen.rows("Topics")}
+        assert topics["Topic"] == ["Topic", "Partitions", "Messages", "Newest message (UTC)", "Kept", "Key"]
+        assert topics["user.raw"][1:3] == ["6", str(len(sent))]
+        assert topics["user.raw"][4:] == ["7 d", "visitor_id"]
+        lag = len(sent) - 2
+        assert [group, "user.raw", "empty", "0", str(lag)] in seen.rows("Lag by consumer group")
+        seen.until(lambda: seen.has("Messages of user.raw"), "the messages")
+        assert seen.rows("Partitions of user.raw")[3][2:] == [str(sent[-1].offset + 1), str(lag)]
+        seen.until(
+            lambda: seen.has("Schema versions of user.raw-value, compatibility BACKWARD"), "the schemas"
+        )
+        messages = seen.rows("Messages of user.raw, partition 2")
+        assert messages[0] == ["Offset", "Arrived (UTC)", "Size", "Key", "Value"]
+        assert [row[0] for row in messages[1:]] == [str(p.offset) for p in reversed(sent)]
+        assert messages[1][2] == "7 B"
+        assert "magic byte" in messages[1][4]
+        assert '"title": "Title 5"' in messages[2][4]
+        assert messages[2][3] == "[redacted: pseudonym]"
+        assert [text for text in PERSON if text in seen.page.inner_text("body")] == []
+        assert seen.elsewhere == []
+        assert seen.faults() == []
+
+
+def test_the_dead_letter_page_shows_groups_and_shapes(
+    chromium: Browser, pages: Embedded, planted: Planted
+) -> None:
+    """Catches a letter that shows its input, and a group that new letters do not reach."""
+    planted.letters(("/v1/events/user", b'{"customer_id": "reader@example.org"}', "missing", "event_type"))
+    with open_dashboard(chromium, pages.settings) as seen:
+        seen.open("dead-letters", "Dead letters")
+        seen.until(lambda: seen.has("The newest letters of"), "the letters")
+        assert seen.metric("Letters") == "1"
+        assert seen.rows("Groups")[1][1:7] == ["user", "missing", "event_type", "server 0", "1", "0"]
+        assert seen.rows("The newest letters of")[1][1:4] == ["collector", "/v1/events/user", "37 B"]
+        assert "reader@" not in seen.page.inner_text("body")
+        two = ("/v1/events/user", b"{}", "missing", "event_type")
+        planted.letters(two, two)
+        seen.until(lambda: seen.metric("Letters") == "2", "the new letter", 6)
+        assert seen.faults() == []
+
+
+def test_the_completeness_page_turns_red_and_green(
+    chromium: Browser, pages: Embedded, planted: Planted
+) -> None:
+    """Catches a verdict that stays, a missing offset that is not named, a table without its age."""
+    planted.proofs(
+        {"first_offset": 1500, "last_offset": 2600, "kafka_count": 1101, "missing_lake": 2},
+        {"topic": "content.events", "missing_realtime": None, "duplicates_realtime": None},
+    )
+    with open_dashboard(chromium, pages.settings) as seen:
+        seen.open("completeness", "Completeness and freshness")
+        seen.until(lambda: seen.has("Minutes that are red") and seen.has("Newest data"), "both tables")
+        assert seen.metric("Verdict") == "not complete"
+        assert (seen.metric("Messages judged"), seen.metric("Missing"), seen.metric("Twice")) == (
+            "2,302",
+            "2",
+            "0",
+        )
+        proofs = {(row[0], row[1]): row for row in seen.rows("Topics and stores")[1:]}
+        assert proofs[("user.raw", "lake")][2:6] == ["1,101", "0", "2", "0"]
+        assert proofs[("user.raw", "lake")][7] == "red"
+        assert proofs[("user.raw", "ClickHouse")][7] == "complete"
+        assert seen.rows("Minutes that are red")[1][1:5] == ["user.raw", "lake", "0", "1500 to 2600"]
+        ages = {row[0]: row for row in seen.rows("Newest data by table")[1:]}
+        assert ages["ops.completeness"][1] == "fresh"
+        assert ages["ops.completeness"][3:5] == ["30 min", "45 min"]
+        assert ages["gold.reader_sessions"][1:3] == ["empty", "\N{EN DASH}"]
+        planted.proofs({})
+        seen.until(lambda: seen.metric("Verdict") == "complete", "the new verdict", 6)
+        assert not seen.has("Minutes that are red")
+        assert seen.faults() == []
+
+
 def test_a_phone_reads_every_page(chromium: Browser, pages: Embedded, planted: Planted) -> None:
     """Catches a page that must be pushed sideways at 390 pixels, and a number cut off."""
     planted.events("user_events", 5, visitor_id="a:1", page_key="/a", title="A headline of usual length " * 3)
     with open_dashboard(chromium, pages.settings, PHONE) as seen:
-        for path, title in (("", "Live"), ("interactions", "Interactions and anomalies")):
+        for path, title in PAGES:
             seen.open(path, title)
             seen.page.locator("table").first.wait_for()
+            seen.page.wait_for_load_state("networkidle")
             assert seen.overflow() <= 0, path
 
 
