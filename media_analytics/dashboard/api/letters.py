@@ -8,12 +8,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from media_analytics.dashboard.answers import Letter, LetterGroup, Page
-from media_analytics.dashboard.api.parameters import Cursor, Limit, part
+from media_analytics.dashboard.api.parameters import Cursor, Limit, number, part
 from media_analytics.dashboard.reading.letters import MOST_DAYS, Letters
 
 Days = Annotated[int, Query(ge=1, le=MOST_DAYS, description="How far back.")]
 Code = Annotated[str, Path(pattern="^[0-9a-f]{8}$", description="`group` of a group.")]
-# A letter's original is decrypted and masked: few at a time, of the newest this many.
+# A letter's original is decrypted and masked: few at a time, of the newest of a group.
+MOST_LETTERS = 1000
 Few = Annotated[int, Query(ge=1, le=50, description="Letters at most.")]
 
 
@@ -27,8 +28,11 @@ def router(letters: Letters) -> APIRouter:
         return part(letters.groups(days), limit, cursor)
 
     @routes.get("/groups/{code}")
-    def list_letters(code: Code, days: Days = 7, limit: Few = 20) -> Page[Letter]:
-        """The newest letters of a group, redacted; `next` is always null: the command line lists all."""
-        return Page(items=letters.of_group(code, days, limit))
+    def list_letters(code: Code, days: Days = 7, limit: Few = 20, cursor: Cursor = None) -> Page[Letter]:
+        """The newest letters of a group, redacted; at most 1,000: the command line lists all."""
+        start = min(number(cursor, 0), MOST_LETTERS)
+        found = letters.of_group(code, days, min(start + limit, MOST_LETTERS) + 1)[start:]
+        is_more = len(found) > limit and start + limit < MOST_LETTERS
+        return Page(items=found[:limit], next=str(start + limit) if is_more else None)
 
     return routes

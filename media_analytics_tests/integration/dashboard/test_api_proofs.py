@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from media_analytics.modelling.minutes import MINUTE
 from media_analytics_tests.integration.dashboard.planted import Api, Planted, minute_ago
 
 pytestmark = pytest.mark.integration
@@ -13,10 +14,11 @@ SECRET = "reader@example.org"
 
 def test_completeness_adds_up_by_store_and_names_what_is_red(api: Api, planted: Planted) -> None:
     """Catches a store added to the other, a minute outside the time, a red minute that is not named, an old version."""
+    minute = minute_ago(10)
     planted.proofs(
-        {"partition": 0},
-        {"partition": 1, "lake_count": 97, "lake_distinct": 97, "missing_lake": 3, "first_offset": 500,
-         "last_offset": 599},
+        {"partition": 0, "minute": minute},
+        {"partition": 1, "minute": minute, "lake_count": 97, "lake_distinct": 97, "missing_lake": 3,
+         "first_offset": 500, "last_offset": 599},
         {"topic": "content.events", "minute": minute_ago(20), "missing_realtime": None,
          "duplicates_realtime": None, "realtime_count": None, "realtime_distinct": None},
         {"minute": minute_ago(60 * 30), "missing_lake": 7},
@@ -31,7 +33,7 @@ def test_completeness_adds_up_by_store_and_names_what_is_red(api: Api, planted: 
         (1, 500, 599, 3)
     ]
     assert proofs[("user.raw", "realtime")]["red"] == []
-    assert datetime.fromisoformat(lake["judged_through"]) == minute_ago(9)
+    assert datetime.fromisoformat(lake["judged_through"]) == minute + MINUTE
     assert api.get("/v1/completeness", hours=48)["proofs"][1]["missing"] == 10
     page = api.get("/v1/completeness/minutes", limit=2)
     assert [(m["topic"], m["partition"]) for m in page["items"]] == [("user.raw", 1), ("user.raw", 0)]
@@ -82,6 +84,12 @@ def test_dead_letters_come_in_groups_and_show_nobody(api: Api, planted: Planted)
     )
     assert {one["stage"] for one in letters} == {"collector"}
     assert set(letters[0]["payload"]) == {"event_type", "brand", "customer_id"}
+    first = api.get(f"/v1/dead-letters/groups/{groups[0]['group']}", limit=1)
+    second = api.get(f"/v1/dead-letters/groups/{groups[0]['group']}", limit=1, cursor=first["next"])
+    assert [one["letter_id"] for one in first["items"] + second["items"]] == [
+        one["letter_id"] for one in letters
+    ]
+    assert second["next"] is None
     assert SECRET not in json.dumps([groups, letters])
     assert api.get("/v1/dead-letters/groups/00000000")["items"] == []
     assert api.http.get("/v1/dead-letters/groups/nonsense").status_code == 422
