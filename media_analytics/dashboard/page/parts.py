@@ -23,7 +23,7 @@ _STYLE = """<style>
 .ma th { text-align: left; font-weight: 500; opacity: 0.7; white-space: nowrap; }
 .ma th, .ma td { padding: 0.3rem 0.6rem 0.3rem 0; border-bottom: 1px solid rgba(128,128,128,0.25);
   vertical-align: top; }
-.ma .n { text-align: right; white-space: nowrap; }
+.ma .n { text-align: right; white-space: nowrap; padding-right: 1.2rem; }
 .ma .w { min-width: 9rem; overflow-wrap: anywhere; }
 .ma .red { color: #d7263d; font-weight: 600; }
 .ma .green { color: #1b8a4b; }
@@ -95,7 +95,7 @@ def lines(rows: Sequence[dict[str, Any]], *, x: str, y: str, series: str, y_titl
                 "type": "temporal",
                 "title": "Time (UTC)",
                 "scale": {"type": "utc"},
-                "axis": {"format": "%H:%M", "labelOverlap": True},
+                "axis": {"format": "%H:%M", "tickCount": 6, "labelOverlap": True},
             },
             "y": {
                 "field": y,

@@ -29,7 +29,7 @@ def _complete(client: Client, hours: int) -> None:
     found = client.get("/v1/completeness", hours=hours)
     proofs = found["proofs"]
     first, second, third, fourth = st.columns(4)
-    verdict = {None: "nothing judged", True: "complete", False: "not complete"}[found["is_complete"]]
+    verdict = {None: numbers.NOTHING, True: "complete", False: "red"}[found["is_complete"]]
     first.metric("Verdict", verdict)
     second.metric("Messages judged", numbers.count(_sum(proofs, "messages") if proofs else None))
     third.metric("Missing", numbers.count(_sum(proofs, "missing") if proofs else None))
