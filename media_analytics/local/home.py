@@ -169,7 +169,9 @@ def open_home(path: Path) -> Home:
         remembered = json.loads(ports_file.read_text("utf-8")) if ports_file.is_file() else {}
         # A home whose ports were chosen before a service existed.
         ports = {**DEFAULT_PORTS, **remembered}
-        return Home(path, identity["home_id"], identity["kafka_cluster_id"], made, ports, kafka_mode.read(path))
+        return Home(
+            path, identity["home_id"], identity["kafka_cluster_id"], made, ports, kafka_mode.read(path)
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HomeError(
             f"{path} is damaged ({error}); put back home.json, secrets.json and ports.json from a copy, or "

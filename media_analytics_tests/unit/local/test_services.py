@@ -7,7 +7,7 @@ import pytest
 
 from media_analytics.errors import MediaAnalyticsError
 from media_analytics.local import home as homes
-from media_analytics.local.services import PROFILES, SERVICES, of_profiles
+from media_analytics.local.services import NAMES, PROFILES, of_profiles
 from media_analytics.local.status import never_started
 
 
@@ -18,7 +18,7 @@ def test_a_profile_adds_to_the_core_and_does_not_change_it() -> None:
     assert [s.name for s in of_profiles(("dashboard",))] == [*core, "dashboard-api", "dashboard"]
     assert [one.name for one in never_started()] == core
     assert PROFILES["core"][1] == 4 * 1024
-    assert {name for names, _ in PROFILES.values() for name in names} == {s.name for s in SERVICES}
+    assert {name for names, _ in PROFILES.values() for name in names} == set(NAMES)
     with pytest.raises(MediaAnalyticsError, match="there are core, dashboard"):
         of_profiles(("dashbord",))
 
