@@ -31,6 +31,7 @@ from media_analytics.assets.gold import (
 from media_analytics.assets.kafka import topics
 from media_analytics.assets.ops import (
     completeness,
+    dead_letter_replays,
     maintenance,
     offset_bounds,
     restatements,
@@ -75,6 +76,7 @@ MICRO_BATCHED = (
 )
 PROOFS = (offset_bounds, completeness)
 MINUTES = (extracts, results)
+REPLAYS = (dead_letter_replays,)
 COMPUTED = (
     events.TABLE,
     sessions.TABLE,
@@ -109,7 +111,7 @@ def _definitions(settings: Settings, resource_overrides: Mapping[str, Any]) -> d
             *(whole_table_asset(t, on_arrival(asset_key(t.trigger))) for t in WHOLE),
             *(micro_batch_asset(m.TABLE, partitions, m) for m in MICRO_BATCHED),
             *(spec for m in MICRO_BATCHED for spec in micro_batch_specs(m.TABLE, partitions, m)),
-            *(module.asset(partitions) for module in (*PROOFS, *MINUTES)),
+            *(module.asset(partitions) for module in (*PROOFS, *MINUTES, *REPLAYS)),
         ],
         asset_checks=checks,
         jobs=[*jobs.values(), maintenance.maintenance_request, micro_batch_maintenance],

@@ -19,6 +19,7 @@ OFFSET_BOUNDS = "offset_bounds"
 EXTERNAL_CONTRACTS = "audit_external"
 MICRO_BATCHES = "micro_batches"
 MINUTE_ANALYSIS = "minute_analysis"
+DEAD_LETTER_REPLAYS = "dead_letter_replays"
 READER_LAYERS = ("silver", "gold")
 
 
@@ -50,6 +51,12 @@ def asset_jobs(external_checks: list[dg.AssetChecksDefinition]) -> list[AssetJob
                 *(asset_key(table(name)) for name in ("extracts.interactions", "results.interactions"))
             ),
             description="Extracts closed minutes of interactions and judges their error rates, in order.",
+        ),
+        dg.define_asset_job(
+            DEAD_LETTER_REPLAYS,
+            selection=dg.AssetSelection.assets(asset_key(table("ops.dead_letter_replays")))
+            - dg.AssetSelection.checks(*external_checks),
+            description="Sends patched dead letters to their topics, each once; without letters, settles what is left.",
         ),
         dg.define_asset_job(
             EXTERNAL_CONTRACTS,

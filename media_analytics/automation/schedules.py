@@ -11,7 +11,7 @@ from typing import get_args
 
 import dagster as dg
 
-from media_analytics.automation.jobs import COMPLETENESS, EXTERNAL_CONTRACTS, AssetJob
+from media_analytics.automation.jobs import COMPLETENESS, DEAD_LETTER_REPLAYS, EXTERNAL_CONTRACTS, AssetJob
 from media_analytics.automation.micro_batch_maintenance import maintenance_config
 from media_analytics.errors import SettingsError
 from media_analytics.micro_batches.table import MicroBatched
@@ -42,6 +42,12 @@ CRONS: Mapping[str, Mapping[Environment, str | None]] = {
         "qa": "25 * * * *",
         "uat": "25 * * * *",
         "prod": "25 * * * *",
+    },
+    "settle_dead_letter_replays": {
+        "dev": "20 5 * * *",
+        "qa": "20 5 * * *",
+        "uat": "20 5 * * *",
+        "prod": "20 5 * * *",
     },
     "vacuum_micro_batched_tables": {
         "dev": "40 4 * * *",
@@ -76,6 +82,7 @@ def schedules(
             default_status=dg.DefaultScheduleStatus.RUNNING,
         ),
         "vacuum_streamed_tables": lambda cron: _vacuum(cron, maintenance),
+        "settle_dead_letter_replays": lambda cron: _settle(cron, by_name[DEAD_LETTER_REPLAYS]),
         **{
             f"{action}_micro_batched_tables": partial(_maintain, action, micro_batches, micro_batched)
             for action in ("compact", "vacuum")
@@ -136,6 +143,21 @@ def _recheck(cron: str, job: AssetJob) -> dg.ScheduleDefinition:
         )
 
     return recheck_completeness
+
+
+def _settle(cron: str, job: AssetJob) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name="settle_dead_letter_replays",
+        cron_schedule=cron,
+        job=job,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Finishes the books of replays that were stopped; sends nothing.",
+    )
+    def settle_dead_letter_replays(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        today = context.scheduled_execution_time.date().isoformat()
+        return dg.RunRequest(tags={"dagster/partition": today})
+
+    return settle_dead_letter_replays
 
 
 def _vacuum(cron: str, job: dg.JobDefinition) -> dg.ScheduleDefinition:

@@ -32,7 +32,7 @@ DAY = timedelta(days=1)
 EXTERNAL = tuple(
     contract
     for contract in TABLES.values()
-    if contract.writer in ("stream", "sink")
+    if contract.writer in ("stream", "sink", "replay")
     or (contract.writer == "micro-batch" and contract.layer == "ops")
     or contract.full_name
     in ("ops.session_dates", "ops.subscription_dates", "ops.restatements", "ops.maintenance_requests")

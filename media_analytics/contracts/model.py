@@ -21,7 +21,8 @@ PersonalData = Literal[
 ]
 Store = Literal["delta", "clickhouse", "files"]
 # `micro-batch`: runs that a Kafka sensor starts, one at a time for each table. `minute-analysis`: its runs and sensor.
-Writer = Literal["spark-connect", "stream", "sink", "micro-batch", "minute-analysis"]
+# `replay`: runs that replay dead letters, one at a time.
+Writer = Literal["spark-connect", "stream", "sink", "micro-batch", "minute-analysis", "replay"]
 CheckedStore = Literal["realtime", "lake"]
 
 

@@ -4,7 +4,7 @@ Belongs here: which partitions and columns a question needs. Does not belong her
 listing may show (`views.py`). Listings never read the originals; a question about single letters reads those rows only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -12,11 +12,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
 
 from media_analytics.contracts.registry import table
 from media_analytics.dead_letters.groups import Fingerprint, Group, Selection, fingerprint
+from media_analytics.dead_letters.ledger import Ledger
 from media_analytics.errors import MediaAnalyticsError
-from media_analytics.partitions import hour_of
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.settings import Settings
 
@@ -25,7 +26,9 @@ LETTERS = table("bronze.dead_letters")
 MOST_LETTERS = 1_000_000
 _SIGNS = ["source", "source_topic", "reason", "field", "producer", "stage"]
 _LISTED = [*_SIGNS, "letter_id", "received_at", "appended_at"]
-_BATCH_ROWS = 256
+_LISTED_ROWS = 4096
+# An original has up to 256 KiB.
+_WHOLE_ROWS = 64
 _HOUR = timedelta(hours=1)
 
 
@@ -36,61 +39,74 @@ class Shelf:
         """Keep the address; open the table with the first question."""
         self._settings = settings
         self._log = DeltaLog(settings)
+        self._ledger = Ledger(settings)
 
     def groups(self, selection: Selection) -> list[Group]:
-        """Groups of the selected letters, those with most letters left first.
+        """Groups of the selected letters with those that are events again, most letters left first.
 
         Raises:
             MediaAnalyticsError: the time holds more letters than can be counted at once.
         """
         rows = self._listed(selection)
-        keys = [*_SIGNS]
-        counted = rows.group_by(keys).aggregate(
-            [("letter_id", "count_distinct"), ("received_at", "min"), ("received_at", "max")]
-        )
+        events = pa.array(sorted(self._ledger.recovered(selection.since)), pa.string())
+        counted = _counted(rows)
+        done = {_sign(row): row["letter_id_count_distinct"] for row in _counted(rows.filter(_is_in(events)))}
         found: dict[Fingerprint, Group] = {}
-        for row in counted.to_pylist():
+        for row in counted:
             sign = fingerprint(row)
             if not selection.takes(sign):
                 continue
             group = Group(
-                sign, row["letter_id_count_distinct"], 0, row["received_at_min"], row["received_at_max"]
+                sign,
+                row["letter_id_count_distinct"],
+                done.get(_sign(row), 0),
+                row["received_at_min"],
+                row["received_at_max"],
             )
             found[sign] = _together(found[sign], group) if sign in found else group
         return sorted(found.values(), key=lambda g: (g.recovered - g.letters, g.fingerprint.code))
 
     def letters(self, selection: Selection, most: int | None = None) -> Iterator[dict[str, Any]]:
-        """Rows of the selected letters with their originals, one a letter, oldest first; at most the newest `most`."""
+        """Rows of the selected letters with their originals, once each, hour by hour; at most the newest `most`.
+
+        Of an input that was sent several times it is the first one.
+        """
+        first: dict[str, tuple[datetime, str]] = {}
         is_taken: dict[tuple[Any, ...], bool] = {}
-        hours: dict[str, str] = {}
-        for batch in self._listed(selection).sort_by("received_at").to_batches(_BATCH_ROWS):
+        for batch in self._listed(selection).to_batches(_LISTED_ROWS):
             for row in batch.to_pylist():
-                sign = tuple(row[name] for name in _SIGNS)
+                sign = _sign(row)
                 if sign not in is_taken:
                     is_taken[sign] = selection.takes(fingerprint(row))
                 if is_taken[sign]:
-                    hours.setdefault(row["letter_id"], hour_of(row["appended_at"]))
-        wanted = list(hours)[-most:] if most is not None else list(hours)
-        for begin in range(0, len(wanted), _BATCH_ROWS):
-            part = wanted[begin : begin + _BATCH_ROWS]
-            yield from self._full(part, sorted({hours[id_] for id_ in part}))
+                    came = (row["received_at"], _hour(row["appended_at"]))
+                    first[row["letter_id"]] = min(came, first.get(row["letter_id"], came))
+        if most is not None:
+            first = dict(sorted(first.items(), key=lambda one: one[1])[-most:])
+        for hour in sorted({hour for _, hour in first.values()}):
+            yield from self._of_hour(hour, first)
 
-    def _full(self, ids: list[str], hours: list[str]) -> Iterator[dict[str, Any]]:
-        """Whole rows of a few letters, in the order of `ids`; of one that came several times its first row."""
-        data = self._table.to_pyarrow_dataset()
-        where = pc.field("appended_hour").isin(hours) & pc.field("letter_id").isin(ids)
-        found: dict[str, dict[str, Any]] = {}
-        for row in data.to_table(list(LETTERS.column_names), filter=where).to_pylist():
-            stood = found.get(row["letter_id"])
-            if stood is None or row["received_at"] < stood["received_at"]:
-                found[row["letter_id"]] = row
-        yield from (found[id_] for id_ in ids if id_ in found)
+    def _of_hour(self, hour: str, first: dict[str, tuple[datetime, str]]) -> Iterator[dict[str, Any]]:
+        """Whole rows of the letters that came first in an hour; takes them out of `first`."""
+        batches = self._table.to_pyarrow_dataset().to_batches(
+            list(LETTERS.column_names),
+            filter=pc.field("appended_hour") == hour,
+            batch_size=_WHOLE_ROWS,
+            batch_readahead=1,
+            fragment_readahead=1,
+        )
+        for batch in batches:
+            ids, came = batch.column("letter_id").to_pylist(), batch.column("received_at").to_pylist()
+            for place, (letter_id, received_at) in enumerate(zip(ids, came, strict=True)):
+                if first.get(letter_id) == (received_at, hour):
+                    del first[letter_id]
+                    yield batch.slice(place, 1).to_pylist()[0]
 
     def _listed(self, selection: Selection) -> pa.Table:
         """The columns of a listing, one row a message, from the selection's first hour on."""
         now = datetime.now(UTC)
         first = selection.since.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        hours = [hour_of(first + n * _HOUR) for n in range((now - first) // _HOUR + 2)] if first < now else []
+        hours = [_hour(first + n * _HOUR) for n in range((now - first) // _HOUR + 2)] if first < now else []
         counts = self._log.row_counts(LETTERS, self._table.version())
         if (count := sum(counts.get(hour, 0) for hour in hours)) > MOST_LETTERS:
             raise MediaAnalyticsError(
@@ -107,7 +123,30 @@ class Shelf:
     @cached_property
     def _table(self) -> DeltaTable:
         path = self._settings.lake.table_path(LETTERS.layer, LETTERS.name)
-        return DeltaTable(path.replace("s3a://", "s3://", 1))
+        try:
+            return DeltaTable(path.replace("s3a://", "s3://", 1))
+        except TableNotFoundError as error:
+            raise MediaAnalyticsError(
+                f"{LETTERS.full_name} does not exist at {path}; run `media-analytics contracts apply`"
+            ) from error
+
+
+def _counted(rows: pa.Table) -> list[dict[str, Any]]:
+    """Distinct letters, first and last time, by everything a fingerprint is made of."""
+    facts = [("letter_id", "count_distinct"), ("received_at", "min"), ("received_at", "max")]
+    return list(rows.group_by(_SIGNS).aggregate(facts).to_pylist())
+
+
+def _is_in(letters: pa.Array) -> pc.Expression:
+    return pc.field("letter_id").isin(letters)
+
+
+def _sign(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in _SIGNS)
+
+
+def _hour(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%Y-%m-%dT%H}"
 
 
 def _together(a: Group, b: Group) -> Group:

@@ -54,7 +54,7 @@ class Judge:
         refused = self._refused(rows, again.records)
         places = {(one.record.partition, one.record.offset) for one in refused}
         good = [n for n, r in enumerate(again.records) if (r.partition, r.offset) not in places]
-        rows = rows.take(good)
+        rows = rows.take(pa.array(good, pa.int64()))
         if together := self.problems(rows):
             raise ContractError(
                 f"{self._contract.full_name}: {rows.num_rows} rows break the contract together, none of them alone: "

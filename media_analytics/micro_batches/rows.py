@@ -97,7 +97,9 @@ class Decoder:
                 )
             )
         good = [place for place in range(len(values)) if place not in broken]
-        return Decoded(rows.take(good), tuple(kept[place] for place in good), tuple(rejected))
+        return Decoded(
+            rows.take(pa.array(good, pa.int64())), tuple(kept[place] for place in good), tuple(rejected)
+        )
 
     def _decoded(self, record: Record) -> dict[str, Any] | Rejected:
         schema_id: int | None = None
@@ -138,6 +140,9 @@ class Decoder:
 
     def _broken(self, rows: pa.Table) -> Iterator[tuple[int, tuple[str, str, str]]]:
         """Row number, and code, field and message of the first rule it breaks. Earlier columns come last: they win."""
+        if rows.num_rows == 0:
+            # Arrow's `indices_nonzero` ends the process on a column without values.
+            return
         for column in reversed(self._table.contract.columns):
             if column.name not in rows.column_names:
                 continue

@@ -47,8 +47,10 @@ def users() -> tuple[str, ...]:
 
 def _grants() -> Iterator[Grant]:
     collected = [t.name for t in TOPICS.values() if t.made_from is None and t.name != LETTERS]
-    for topic in collected:
-        yield Grant("collector", "WRITE", "TOPIC", topic)
+    # Runs replay dead letters into the topics the collector writes.
+    for user in ("collector", "dagster"):
+        for topic in collected:
+            yield Grant(user, "WRITE", "TOPIC", topic)
     for topic in ("user.latest", "dead_letters"):
         yield Grant("enricher", "WRITE", "TOPIC", topic)
     yield Grant("enricher", "READ", "TOPIC", "user.raw")

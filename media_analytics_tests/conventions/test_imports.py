@@ -50,6 +50,13 @@ FORBIDDEN = {
     "streaming": ("dagster", "pyspark", "pandera", "media_analytics.contracts", "media_analytics.local"),
     "spark_jobs": ("dagster", "media_analytics.local", "media_analytics.assets", *PROCESSES),
     "media_analytics/micro_batches": ("pyspark", *PROCESSES),
+    # The dashboard uses it, which has neither.
+    "media_analytics/dead_letters": (
+        "dagster",
+        "pyspark",
+        "media_analytics.local",
+        "media_analytics.automation",
+    ),
 }
 # The one exception inside contracts: compilers may import their target inside a function.
 LAZY_ALLOWED = {"media_analytics/contracts": ("dagster",)}

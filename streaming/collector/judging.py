@@ -1,30 +1,24 @@
 """A request's items, each judged alone: an event to write, or a refusal and its dead letter.
 
-Belongs here: which reader of items a route has, and what becomes of each outcome. Does not belong here: the rules of an
+Belongs here: how a route's body holds items, and what becomes of each outcome. Does not belong here: the rules of an
 item (`families.py`, `clicks.py`, `log_lines.py`), HTTP, writing.
 """
 
 from dataclasses import dataclass, field
-from types import GenericAlias
-from typing import Any
 
 import msgspec
 
 from media_analytics.settings import Settings
-from streaming.codecs.avro import EncodeError
 from streaming.codecs.families import families
 from streaming.collector import answers, body, items, log_lines, pixel
 from streaming.collector.access import Access
 from streaming.collector.answers import Item, Kind, Rejection
-from streaming.collector.clicks import ClickMapper
-from streaming.collector.families import Event, Reader, reader
-from streaming.collector.identity import Visitors
+from streaming.collector.families import Event
 from streaming.collector.items import Items
 from streaming.collector.letters import Letters, source
-from streaming.collector.log_lines import LineMapper
+from streaming.collector.mappers import Mappers, event_of
 from streaming.collector.refused import Line
 from streaming.collector.request import Context, Request, Route
-from streaming.collector.rules import Times
 from streaming.collector.writer import KafkaWriter, Outgoing, Version
 
 
@@ -63,16 +57,6 @@ class Judged:
             self.worst = rejection.kind
 
 
-@dataclass(frozen=True, slots=True)
-class FamilyReader:
-    """What reads the items of a family with one version of its schema. `numbers`: the fields that hold one."""
-
-    many: "msgspec.json.Decoder[Any]"
-    one: "msgspec.json.Decoder[Any]"
-    event: Reader
-    numbers: frozenset[str]
-
-
 class Judge:
     """Reads the items of every route."""
 
@@ -81,11 +65,7 @@ class Judge:
         self._writer = writer
         self._access = access
         self._letters = letters
-        self._visitors = Visitors(settings.privacy)
-        self._times = Times(settings.history_start)
-        self._readers: dict[tuple[str, int], FamilyReader] = {}
-        self._clicks = ClickMapper(access, self._visitors, self._times)
-        self._lines = LineMapper(access, self._visitors, self._times)
+        self._mappers = Mappers(settings, access)
 
     def judge(self, route: Route, request: Request, data: bytes, context: Context) -> Judged:
         """Judge all items of a body (of the query for the pixel).
@@ -99,7 +79,7 @@ class Judge:
             return self._judge_lines(route, topic, data, context, version)
         if route.kind == "clickstream":
             return self._judge_clicks(route, topic, data, context, version)
-        reader = self.reader(route.family, version)
+        reader = self._mappers.reader(route.family, version)
         if route.kind == "pixel":
             data = pixel.item(request.query, reader.numbers, context)
         found = Items(data, reader.many, reader.one, self._limits.max_items)
@@ -127,33 +107,13 @@ class Judge:
         brand = self._access.known_brand(context.brand or context.sender.brand)
         return source(route.path, **({"brand": brand} | named))
 
-    def reader(self, family: str, version: Version) -> FamilyReader:
-        """The reader of a schema version: a field the version adds is accepted from clients."""
-        found = self._readers.get((family, version.schema_id))
-        if found is None:
-            rules, schema = families()[family], version.codec.schema
-            kind = items.item_type(schema, rules)
-            found = FamilyReader(
-                many=msgspec.json.Decoder(GenericAlias(list, (kind,))),
-                one=msgspec.json.Decoder(kind),
-                event=reader(rules, schema, version.schema_id, self._access, self._visitors, self._times),
-                numbers=frozenset(
-                    f["name"]
-                    for f in schema["fields"]
-                    if items.avro_kind(f["type"]) in ("int", "long", "double")
-                    and not items.is_instant(f["type"])
-                ),
-            )
-            self._readers[(family, version.schema_id)] = found
-        return found
-
     def _judge_clicks(
         self, route: Route, topic: str, data: bytes, context: Context, version: Version
     ) -> Judged:
         judged = Judged(topic)
         for index, raw in enumerate(body.items(data, self._limits.max_items)):
             try:
-                judged.accept(index, _event(version, self._clicks.record(raw, context)))
+                judged.accept(index, event_of(version, self._mappers.clicks.record(raw, context)))
             except Rejection as rejection:
                 self._refuse(judged, route, index, bytes(raw), rejection, context)
         return judged
@@ -185,12 +145,12 @@ class Judge:
         if not context.sender.is_server:
             raise Rejection("key_not_allowed", "Authorization", "access logs need a server key", "key")
         found = log_lines.batch(data, self._limits.max_items)
-        brand = self._lines.brand(found, context)
+        brand = self._mappers.lines.brand(found, context)
         judged = Judged(topic)
         for index, numbered in enumerate(found.lines):
             try:
-                record = self._lines.record(numbered, brand, found.site, context)
-                judged.accept(index, _event(version, record))
+                record = self._mappers.lines.record(numbered, brand, found.site, context)
+                judged.accept(index, event_of(version, record))
             except Rejection as rejection:
                 letters = self._letters.of_item(
                     numbered.line.encode("utf-8", "replace"),
@@ -203,11 +163,3 @@ class Judge:
                 )
                 judged.reject(index, rejection, letters, brand)
         return judged
-
-
-def _event(version: Version, record: dict[str, Any]) -> Event:
-    try:
-        message = version.framed(record)
-    except EncodeError as error:
-        raise Rejection("wrong_type", error.field, str(error), "shape") from error
-    return record["event_id"], record["brand"], record["visitor_id"].encode(), message

@@ -92,7 +92,7 @@ def read(scope: Scope, route: Route) -> Request:
         # Headers that came several times are joined, as HTTP defines.
         headers[name] = headers[name] + b", " + value if name in headers else value
     text = scope["query_string"]
-    query = _query(text.decode("latin-1")) if text else {}
+    query = query_of(text.decode("latin-1")) if text else {}
     origin = headers.get(b"origin")
     page = origin.decode("latin-1") if origin is not None else None
     if page is None and route.kind == "pixel":
@@ -110,7 +110,7 @@ def _origin(address: str) -> str | None:
     return f"{parts.scheme}://{parts.netloc}" if parts.scheme and parts.netloc else None
 
 
-def _query(text: str) -> dict[str, str]:
+def query_of(text: str) -> dict[str, str]:
     """The first value of each name; fields beyond 200 are not looked at."""
     found: dict[str, str] = {}
     pairs = text.split("&", _QUERY_FIELDS)[:_QUERY_FIELDS]

@@ -250,13 +250,23 @@ class KafkaWriter:
     def _learn_versions(self) -> None:
         """The id of each schema of this release, or a newer version of it that only adds optional fields."""
         for topic, codec in self._codecs.items():
-            subject = f"{topic}-value"
-            if topic not in self._versions:
-                self._versions[topic] = Version(self._registry.id_for(subject, codec.schema), codec)
-            schema_id, newest = self._registry.latest(subject)
-            if schema_id != self._versions[topic].schema_id and _extends(newest, codec.schema):
-                self._versions[topic] = Version(schema_id, Codec(newest))
-                log.info("%s is written with schema %d from now on", topic, schema_id)
+            self._versions[topic] = learned(self._registry, topic, codec, self._versions.get(topic))
+
+
+def learned(registry: RegistryClient, topic: str, codec: Codec, known: Version | None = None) -> Version:
+    """The registered version of a topic's schema to write with: the known one, or a newer one that extends ours.
+
+    Raises:
+        RegistryError: the registry does not answer, or does not have our schema.
+    """
+    subject = f"{topic}-value"
+    if known is None:
+        known = Version(registry.id_for(subject, codec.schema), codec)
+    schema_id, newest = registry.latest(subject)
+    if schema_id == known.schema_id or not _extends(newest, codec.schema):
+        return known
+    log.info("%s is written with schema %d from now on", topic, schema_id)
+    return Version(schema_id, Codec(newest))
 
 
 def _extends(newer: Schema, own: Schema) -> bool:

@@ -1,6 +1,6 @@
 """Tables by which the platform proves and runs itself (layer `ops`).
 
-Belongs here: touched dates, offset bounds, completeness, restatements, maintenance. Does not belong here:
+Belongs here: touched dates, offset bounds, completeness, restatements, maintenance, replays. Does not belong here:
 reader data.
 """
 
@@ -16,6 +16,7 @@ from media_analytics.contracts.rules import (
     HOUR,
     LATEST,
     LATEST_DAY,
+    UUID,
     Day,
     Float64,
     Instant,
@@ -204,6 +205,45 @@ class MaintenanceResult(DataFrameModel):
         unique = ("request_id",)
 
 
+class DeadLetterReplay(DataFrameModel):
+    """Events that a replay made of dead letters."""
+
+    replay_date: Day = column(
+        "Date of announced_at.", derived_from="announced_at", ge=EARLIEST_DAY, le=LATEST_DAY
+    )
+    letter_id: Text = column("The letter.", str_matches=UUID)
+    item: Int32 = column("Number of the event among those of the letter, from 0.", ge=0)
+    items: Int32 = column("Events of the letter; it is recovered when all of them are.", ge=1)
+    event_id: Text = column("Identity of the event, as the letter's input had it.", str_matches=UUID)
+    status: Text = column(
+        "`announced` before the event is sent, `recovered` when its topic has it.",
+        isin=("announced", "recovered"),
+    )
+    source_topic: Text = column("First topic that held the letter's record.", nullable=True, longest=249)
+    source_partition: Int32 = column("Its partition there.", nullable=True, ge=0)
+    source_offset: Int64 = column("Its offset there.", nullable=True, ge=0)
+    target_topic: Text = column("First topic of the event's family.", longest=249)
+    target_topic_id: Text = column("Kafka's UUID of that topic.", longest=64)
+    target_partition: Int32 = column("Where the event stands now.", nullable=True, ge=0)
+    target_offset: Int64 = column("Its offset there.", nullable=True, ge=0)
+    first_offsets: Text = column(
+        "Offsets of the topic from which on the event can stand, as JSON.", longest=65536
+    )
+    patch: Text = column("The patch, as JSON.", longest=1_000_000)
+    requested_by: Text = column("Who asked for the replay.", longest=256)
+    run_id: Text = column("Dagster's run.", longest=256)
+    announced_at: Instant = column("When the event was announced.", ge=EARLIEST, le=LATEST)
+    recovered_at: Instant = column(
+        "When its topic had acknowledged it.", nullable=True, ge=EARLIEST, le=LATEST
+    )
+
+    class Config:
+        """One row per letter and event."""
+
+        strict = True
+        unique = ("letter_id", "item")
+
+
 def _table(
     name: str,
     model: type[DataFrameModel],
@@ -289,5 +329,13 @@ CONTRACTS = (
         ("finished_at",),
         timedelta(days=1),
         writer="stream",
+    ),
+    _table(
+        "dead_letter_replays",
+        DeadLetterReplay,
+        Daily("replay_date", stored="replay_date"),
+        ("announced_at", "letter_id"),
+        timedelta(days=1),
+        writer="replay",
     ),
 )

@@ -17,10 +17,12 @@ def world(
     kafka: Embedded, registry: Embedded, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LetterWorld]:
     folder = tmp_path_factory.mktemp("letters")
-    collector = Collector(kafka, folder / "log", LAKE__URL=str(folder / "lake"))
+    collector = Collector(
+        kafka, folder / "log", LAKE__URL=str(folder / "lake"), COLLECTOR__TRUSTED_PROXIES='["127.0.0.1/32"]'
+    )
     with dg.DagsterInstance.ephemeral() as instance:
         made = LetterWorld(collector.settings, instance)
-        made.collector = collector
+        made.collector, made.home = collector, kafka
         for name in (*TOPICS, "user.latest"):
             made.create_topic(name)
         for module in MICRO_BATCHED:
@@ -28,6 +30,8 @@ def world(
             if module.TABLE.dates is not None:
                 made.create_table(module.TABLE.dates)
         made.create_table(table("ops.offset_bounds"))
+        made.create_table(table("ops.dead_letter_replays"))
         collector.start()
-        yield made
+        with made.enricher(folder / "enricher.log"):
+            yield made
         collector.stop()

@@ -99,6 +99,18 @@ def test_a_broken_record_is_a_letter_with_reason_field_and_coordinates(world: Wo
     assert (batch.letters, batch.poison) == (5, 0)
 
 
+@pytest.mark.parametrize("record", [b"not a record", content_event(4, word_count=-1)])
+def test_a_batch_of_nothing_but_letters_does_not_stop_the_topic(world: World, record: Any) -> None:
+    """Would catch a lonely poison row: at night it is the only one of its batch."""
+    world.send("content.events", [record])
+    (batch,) = catch_up(world)
+    assert (batch.letters, dict(batch.hours)) == (1, {})
+    world.send("content.events", [content_event(5)])
+    catch_up(world)
+    assert offsets(world) == [(0, 1)]
+    assert len(world.letters()) == 1
+
+
 def test_a_part_that_only_the_audit_refuses_costs_its_poison_alone(world: World) -> None:
     """Would catch a topic that stops at one row, and good neighbours that become letters."""
     world.send("content.events", [content_event(n, word_count=666 if n == 5 else n) for n in range(9)])
