@@ -293,7 +293,7 @@ class Replay:
 
         producer = Producer(
             {
-                **self._settings.kafka.client_config(),
+                **self._settings.kafka.acting_as("replay").client_config(),
                 "acks": "all",
                 "enable.idempotence": True,
                 "compression.type": "lz4",

@@ -22,7 +22,9 @@ from media_analytics.local.files import private_folder, write_atomically
 from media_analytics.local.home import Home
 from media_analytics.local.services import SERVICES, service
 
-ADMIN, BROKER, OPERATOR = "admin", "broker", "operator"
+ADMIN, BROKER, OPERATOR, REPLAY = "admin", "broker", "operator", "replay"
+# The user of Dagster's processes, which replay dead letters as another one.
+DAGSTER = "dagster"
 # Written into each storage when it is formatted: without them nobody could be let in to create the others.
 FIRST_USERS = (ADMIN, BROKER)
 BROKER_NAME = "media-analytics-broker"
@@ -31,9 +33,9 @@ _RENEWED_BEFORE = timedelta(days=60)
 
 
 def users() -> tuple[str, ...]:
-    """Every user of the event log: one a service that talks to it, the brokers, the shell's commands, migrations."""
+    """Every user of the event log: brokers, migrations, the shell's commands, replays, one a service that talks to it."""
     of_services = {s.kafka_user for s in SERVICES if s.kafka_user}
-    return (*FIRST_USERS, OPERATOR, *sorted(of_services))
+    return (*FIRST_USERS, OPERATOR, REPLAY, *sorted(of_services))
 
 
 def folder(home: Home) -> Path:
@@ -106,7 +108,11 @@ def service_variables(home: Home, name: str, variables: Mapping[str, str]) -> di
     user = service(name).kafka_user
     if user is None:
         return kept
-    return kept | {f"{prefix}SASL_USERNAME": user, f"{prefix}SASL_PASSWORD": password(home, user)}
+    kept |= {f"{prefix}SASL_USERNAME": user, f"{prefix}SASL_PASSWORD": password(home, user)}
+    if user == DAGSTER:
+        own = f"{prefix}USERS__REPLAY__"
+        kept |= {f"{own}USERNAME": REPLAY, f"{own}PASSWORD": password(home, REPLAY)}
+    return kept
 
 
 def first_users(home: Home) -> str:

@@ -47,8 +47,8 @@ def users() -> tuple[str, ...]:
 
 def _grants() -> Iterator[Grant]:
     collected = [t.name for t in TOPICS.values() if t.made_from is None and t.name != LETTERS]
-    # Runs replay dead letters into the topics the collector writes.
-    for user in ("collector", "dagster"):
+    # Dagster's runs act as `replay` for the letters they send again, and for nothing else.
+    for user in ("collector", "replay"):
         for topic in collected:
             yield Grant(user, "WRITE", "TOPIC", topic)
     for topic in ("user.latest", "dead_letters"):

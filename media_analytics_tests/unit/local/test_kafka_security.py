@@ -38,11 +38,11 @@ def test_every_user_with_rights_has_a_password_and_the_other_way_round() -> None
     assert set(access.users()) | set(FIRST_USERS) == set(kafka_security.users())
 
 
-def test_only_the_collector_writes_first_topics_and_nobody_reads_what_it_needs_not() -> None:
+def test_only_collector_and_replays_write_first_topics_and_nobody_reads_what_it_needs_not() -> None:
     """Would catch a right too many; `user.raw` holds full addresses."""
     first = {name for name, topic in TOPICS.items() if topic.made_from is None and name != "dead_letters"}
     writers = {g.user for g in access.grants() if g.operation == "WRITE" and g.name in first}
-    assert writers == {"collector"}
+    assert writers == {"collector", "replay"}
     readers = {g.user for g in access.grants() if g.operation == "READ" and g.name == "user.raw"}
     assert readers == {"enricher"}
     assert {g.name for g in access.grants() if g.name.endswith("*")} == {
@@ -62,6 +62,8 @@ def test_a_service_is_its_own_user_and_never_the_admin(secured: Home) -> None:
         assert settings.kafka.sasl_password is not None
         assert settings.kafka.sasl_password.get_secret_value() == kafka_security.password(secured, user)
         assert admin not in variables.values()
+    runs = load_settings(launch.child_environment(secured, "dagster-code", {}))
+    assert runs.kafka.acting_as("replay").sasl_username == "replay"
     commands = load_settings(environment.read_stack_environment(secured.environment_file))
     assert commands.kafka.acting_as("admin").sasl_username == ADMIN
     assert commands.kafka.acting_as("other") is commands.kafka
