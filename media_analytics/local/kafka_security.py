@@ -33,7 +33,7 @@ _RENEWED_BEFORE = timedelta(days=60)
 
 
 def users() -> tuple[str, ...]:
-    """Every user of the event log: brokers, migrations, the shell's commands, replays, one a service that talks to it."""
+    """Every user of the event log: brokers, migrations, the shell's commands, replays, one a service that uses it."""
     of_services = {s.kafka_user for s in SERVICES if s.kafka_user}
     return (*FIRST_USERS, OPERATOR, REPLAY, *sorted(of_services))
 
