@@ -5,7 +5,7 @@ import tempfile
 from itertools import chain
 from pathlib import Path
 
-from media_analytics_tests.benchmarks import codecs, collector, path, sink
+from media_analytics_tests.benchmarks import codecs, collector, latency, path, sink
 from media_analytics_tests.benchmarks.harness import run
 
 
@@ -21,6 +21,7 @@ def main() -> int:
                     collector.benchmarks(Path(folder) / "collector"),
                     sink.benchmarks(Path(folder) / "sink"),
                     path.benchmarks(platform),
+                    latency.benchmarks(platform),
                 ),
                 target,
             )
