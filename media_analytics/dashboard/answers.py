@@ -310,6 +310,48 @@ class Letter(Answer):
     payload: Any
 
 
+class Repair(BaseModel):
+    """What to do with a group: the text of a patch file (TOML), empty to judge the letters as they are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    patch: str = Field(default="", max_length=65_536)
+    days: int = Field(default=7, ge=1, le=30, description="Letters that arrived in the last days.")
+
+
+class StillFails(Answer):
+    """Letters that a patch does not repair, by the rule that refuses them now."""
+
+    rule: str
+    field: str | None
+    letters: int
+
+
+class Tried(Answer):
+    """What a replay would do. Nothing was sent."""
+
+    letters: int
+    passed: int = Field(description="Letters that would become events.")
+    events: int
+    recovered_before: int
+    not_meant: int = Field(description="Letters that the patch's own `where` leaves out.")
+    failed: list[StillFails]
+
+
+class ReplayStarted(Answer):
+    """A replay is a Dagster run."""
+
+    run_id: str
+
+
+class ReplayNow(Answer):
+    """How a replay stands: Dagster's word, and whether it has ended."""
+
+    run_id: str
+    status: str
+    is_ended: bool
+
+
 class MessageNow(Answer):
     """A message, decoded with the schema it was written with. What says something about a person is replaced."""
 

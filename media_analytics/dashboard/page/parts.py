@@ -57,6 +57,16 @@ def renewed(part: Callable[[], None], seconds: float = RENEW_SECONDS) -> None:
     run()
 
 
+def come_back(is_there: Callable[[], bool]) -> None:
+    """Show the whole page again once what it needs is there."""
+
+    def look() -> None:
+        if is_there():
+            st.rerun()
+
+    renewed(look)
+
+
 def table(
     caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, nothing: str = "Nothing yet."
 ) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from media_analytics.dashboard.page import numbers
 from media_analytics.dashboard.page.client import Client
-from media_analytics.dashboard.page.parts import Cell, renewed, table
+from media_analytics.dashboard.page.parts import Cell, come_back, renewed, table
 from media_analytics.errors import ServiceError
 
 # A reader this far behind is marked: about 10 s of the newsroom's peak load.
@@ -31,13 +31,7 @@ def show(client: Client) -> None:
         renewed(lambda: _topic(client, topic))
         _browser(client, topic)
     else:
-        renewed(lambda: _come_back(client))
-
-
-def _come_back(client: Client) -> None:
-    """Show the whole page once there are topics to choose from."""
-    if client.get("/v1/streams/topics")["items"]:
-        st.rerun()
+        come_back(lambda: bool(client.get("/v1/streams/topics")["items"]))
 
 
 def _topics(client: Client) -> None:

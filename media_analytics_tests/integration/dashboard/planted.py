@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 import httpx
+import msgspec
 import pyarrow as pa
 from deltalake import write_deltalake
 
@@ -23,6 +24,7 @@ from media_analytics.partitions import hour_of
 from media_analytics.resources.minute_files import MinuteFiles
 from media_analytics.settings import Settings
 from media_analytics_tests.builders.streams import Store
+from streaming.collector.refused import Facts
 from streaming.dead_letters.letters import LetterWriter
 
 # What the planted messages say of a person.
@@ -129,7 +131,10 @@ class Planted:
         self.delta(table("ops.completeness"), rows, replace=True)
 
     def letters(self, *inputs: tuple[str, bytes, str, str | None]) -> None:
-        """The letters of refused inputs, in place of others: route, original, rule, field."""
+        """The letters of refused inputs, in place of others: route, original, rule, field. None was replayed yet."""
+        self.delta(table("ops.dead_letter_replays"), [], replace=True)
+        # What the collector keeps of a request with a server key.
+        sender = msgspec.json.encode(Facts(True, "server 0", None, None, "198.51.100.7", "Mozilla/5.0", None))
         writer = LetterWriter("collector", self._settings.privacy.dead_letter_key)
         now = datetime.now(UTC)
         rows = []
@@ -143,6 +148,7 @@ class Planted:
                 received_at=now,
                 field=field,
                 producer="server 0",
+                sender=sender,
             )
             rows.append(
                 letter

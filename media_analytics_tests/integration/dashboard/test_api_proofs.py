@@ -97,6 +97,42 @@ def test_dead_letters_come_in_groups_and_show_nobody(api: Api, planted: Planted)
     assert [g["letters"] for g in api.get_fresh("/v1/dead-letters/groups")["items"]] == [1]
 
 
+REFUSED = {
+    "event_type": "page_view",
+    "brand": "bold",
+    "page_url": "https://www.bild.de/1",
+    "anonymous_id": "a1",
+}
+PATCH = '[[change]]\nset = "brand"\nvalue = "bild"'
+
+
+def test_a_patch_is_tried_before_it_is_replayed(api: Api, planted: Planted) -> None:
+    """Catches a trial that ignores the patch, or judges another group; a wrong patch that is our fault, not its own."""
+    sent = REFUSED | {"occurred_at": datetime.now(UTC).isoformat()}
+    planted.letters(
+        ("/v1/events/user", json.dumps(sent).encode(), "unknown_brand", "brand"),
+        ("/v1/events/user", json.dumps(sent | {"position": "x"}).encode(), "unknown_brand", "brand"),
+        ("/v1/events/content", b"{", "not_json", None),
+    )
+    code = api.get_fresh("/v1/dead-letters/groups")["items"][0]["group"]
+    trials = f"/v1/dead-letters/groups/{code}/trials"
+    plain = api.http.post(trials, json={}).json()
+    assert (plain["letters"], plain["passed"]) == (2, 0)
+    assert plain["failed"] == [{"rule": "unknown_brand", "field": "brand", "letters": 2}]
+    patched = api.http.post(trials, json={"patch": PATCH}).json()
+    assert (patched["letters"], patched["passed"], patched["events"]) == (2, 1, 1)
+    assert [(f["field"], f["letters"]) for f in patched["failed"]] == [("position", 1)]
+    for wrong in ("[[change]]", "not toml"):
+        answer = api.http.post(trials, json={"patch": wrong})
+        assert answer.status_code == 422, wrong
+        assert "patch" in answer.json()["detail"]
+    assert api.http.post(trials, json={"patch": "#" * 70_000}).status_code == 422
+    # No Dagster runs here: that is said, and is not the request's fault.
+    answer = api.http.post(f"/v1/dead-letters/groups/{code}/replays", json={"patch": PATCH})
+    assert (answer.status_code, "Dagster" in answer.json()["detail"]) == (503, True)
+    assert api.http.get("/v1/dead-letters/replays/nonsense").status_code == 422
+
+
 def test_time_ahead_of_this_clock_has_no_negative_age(api: Api, planted: Planted) -> None:
     """Catches an age below zero where a row's clock is ahead."""
     ahead = (datetime.now(UTC) + timedelta(minutes=2)).strftime("%Y-%m-%d %H:%M:%S.%f")

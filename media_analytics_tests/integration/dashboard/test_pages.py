@@ -154,6 +154,13 @@ def test_the_dead_letter_page_shows_groups_and_shapes(
         assert seen.rows("Groups")[1][1:7] == ["user", "missing", "event_type", "server 0", "1", "0"]
         assert seen.rows("The newest letters of")[1][1:4] == ["collector", "/v1/events/user", "37 B"]
         assert "reader@" not in seen.page.inner_text("body")
+        seen.page.get_by_label("Patch (TOML)").fill('[[change]]\nset = "event_type"\nvalue = "page_view"')
+        seen.page.get_by_role("button", name="Try").click()
+        seen.until(lambda: seen.has("Would still fail"), "the trial")
+        assert seen.metric("Would become events") == "0 of 1"
+        assert seen.rows("Would still fail")[1][1:] == ["brand", "1"]
+        seen.page.get_by_role("button", name="Replay").click()
+        seen.until(lambda: "Dagster at" in seen.page.inner_text("body"), "why there is no replay")
         two = ("/v1/events/user", b"{}", "missing", "event_type")
         planted.letters(two, two)
         seen.until(lambda: seen.metric("Letters") == "2", "the new letter", 6)
@@ -188,7 +195,7 @@ def test_the_completeness_page_turns_red_and_green(
         assert ages["gold.reader_sessions"][1:3] == ["empty", "\N{EN DASH}"]
         planted.proofs({})
         seen.until(lambda: seen.metric("Verdict") == "complete", "the new verdict", 6)
-        assert not seen.has("Minutes that are red")
+        seen.until(lambda: not seen.has("Minutes that are red"), "no red minute", 6)
         assert seen.faults() == []
 
 
