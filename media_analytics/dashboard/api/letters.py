@@ -9,7 +9,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Path, Query
-from streaming.dead_letters.patches import PatchError
 
 from media_analytics.dashboard.answers import (
     Letter,
@@ -22,6 +21,7 @@ from media_analytics.dashboard.answers import (
 )
 from media_analytics.dashboard.api.parameters import Cursor, Limit, number, part
 from media_analytics.dashboard.reading.letters import MOST_DAYS, Letters, TooManyError
+from streaming.dead_letters.patches import PatchError
 
 Days = Annotated[int, Query(ge=1, le=MOST_DAYS, description="How far back.")]
 Code = Annotated[str, Path(pattern="^[0-9a-f]{8}$", description="`group` of a group.")]

@@ -7,7 +7,6 @@ Does not belong here: groups, masks, patches.
 from datetime import UTC, datetime, timedelta
 
 from deltalake.exceptions import TableNotFoundError
-from streaming.dead_letters.patches import Patch, read
 
 from media_analytics.contracts.registry import table
 from media_analytics.dashboard.answers import Letter, LetterGroup, Repair, ReplayNow, ReplayStarted, Tried
@@ -18,6 +17,7 @@ from media_analytics.errors import MediaAnalyticsError
 from media_analytics.resources.dagster_api import ENDED, DagsterApi
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.settings import Settings
+from streaming.dead_letters.patches import Patch, read
 
 KEPT_SECONDS = 0.8
 # Letters are kept in the topic for 30 days.
