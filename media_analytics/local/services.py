@@ -105,6 +105,7 @@ SERVICES: tuple[Service, ...] = (
         port="dashboard_api",
         module="media_analytics.dashboard.api",
         needs_contracts=True,
+        kafka_user="dashboard",
     ),
     Service(
         "dashboard",

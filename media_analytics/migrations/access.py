@@ -65,8 +65,8 @@ def _grants() -> Iterator[Grant]:
     yield Grant("stream", "READ", "GROUP", "spark-kafka-*")
     for user in ("collector", "sink", "stream", "dagster"):
         yield Grant(user, "WRITE", "TOPIC", LETTERS)
-    # Sensors compare topics with tables and with groups; micro-batches and commands read them.
-    for user in ("dagster", "operator"):
+    # Sensors compare topics with tables and with groups; micro-batches, commands and the dashboard read them.
+    for user in ("dagster", "operator", "dashboard"):
         for topic in TOPICS:
             yield Grant(user, "DESCRIBE" if topic == FULL_ADDRESSES else "READ", "TOPIC", topic)
             yield Grant(user, "DESCRIBE_CONFIGS", "TOPIC", topic)
