@@ -30,6 +30,7 @@ _COMMANDS: tuple[tuple[str, str | None], ...] = (
     ("completeness", None),
     ("dead_letters", "dead-letters"),
     ("faults", None),
+    ("sql", None),
     ("contracts", "contracts"),
 )
 

@@ -106,6 +106,24 @@ class RegistryClient:
         schema_id = int(self._accepted(answer)["id"])
         return schema_id, self.schema_by_id(schema_id)
 
+    def versions(self, subject: str) -> dict[int, dict[str, Any]]:
+        """Every schema of a subject by its id, oldest first.
+
+        Raises:
+            UnregisteredSchemaError: the subject has no version.
+            RegistryUnreachableError: no answer.
+        """
+        path = f"/subjects/{quote(subject, safe='')}/versions"
+        answer = self._request("GET", path)
+        if answer.status_code == _NOT_FOUND:
+            raise UnregisteredSchemaError(
+                f"subject {subject} at {self._url} has no schema; run `media-analytics contracts apply`"
+            )
+        if not answer.is_success:
+            raise RegistryError(f"registry at {self._url} answered {answer.status_code}: {answer.text[:500]}")
+        ids = [int(self._accepted(self._request("GET", f"{path}/{n}"))["id"]) for n in answer.json()]
+        return {schema_id: self.schema_by_id(schema_id) for schema_id in ids}
+
     def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         try:
             answer = self._http.request(method, self._url + path, json=body)

@@ -1,0 +1,1 @@
+"""Tests: SQL over topics as they fill, on a real Spark server."""

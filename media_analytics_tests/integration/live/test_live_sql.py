@@ -1,0 +1,186 @@
+"""`media-analytics sql --live`: rows as they come, nothing that names a person, nothing left behind."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from media_analytics.cli import app
+from media_analytics.errors import MediaAnalyticsError
+from media_analytics_tests.builders import streams
+from media_analytics_tests.integration.stream.world import latest_event
+from media_analytics_tests.services.embedded import Embedded, wait_until
+from streaming.codecs.avro import Codec
+from streaming.codecs.framing import header
+from streaming.codecs.registry import RegistryClient
+
+pytestmark = pytest.mark.integration
+TOPIC = "user.latest"
+_COMMAND = (sys.executable, "-c", "from media_analytics.cli import main; main()", "sql", "--live")
+
+
+class Live:
+    """One running statement and the rows it printed."""
+
+    def __init__(self, stack: Embedded, statement: str, *options: str) -> None:
+        self._process = subprocess.Popen(
+            [*_COMMAND, statement, "--json", "--every", "0.5", *options],
+            env=os.environ | stack.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.rows: list[dict[str, Any]] = []
+        self.said: list[str] = []
+        self._threads = [threading.Thread(target=read, daemon=True) for read in (self._out, self._err)]
+        for thread in self._threads:
+            thread.start()
+
+    def _out(self) -> None:
+        assert self._process.stdout is not None
+        self.rows.extend(json.loads(line) for line in self._process.stdout)
+
+    def _err(self) -> None:
+        assert self._process.stderr is not None
+        self.said.extend(self._process.stderr)
+
+    def wait_started(self) -> "Live":
+        wait_until(lambda: any("Ctrl-C ends it" in line for line in self.said), 60, lambda: str(self.said))
+        return self
+
+    def end(self, number: int = signal.SIGINT) -> int:
+        self._process.send_signal(number)
+        code = self._process.wait(30)
+        for thread in self._threads:
+            thread.join(5)
+        return code
+
+
+@pytest.fixture(scope="module")
+def stack(kafka: Embedded, registry: Embedded, spark: Embedded) -> Iterator[Embedded]:
+    assert kafka is registry
+    assert kafka is spark
+    streams.delete_topics(kafka.settings, [TOPIC])
+    streams.create_topics(kafka.settings)
+    yield kafka
+
+
+def _send(stack: Embedded, events: list[dict[str, Any]]) -> None:
+    from confluent_kafka import Producer
+
+    codec = Codec.from_file(TOPIC)
+    registry = RegistryClient(stack.settings.registry.url)
+    head = header(registry.id_for(f"{TOPIC}-value", codec.schema))
+    registry.close()
+    producer = Producer(stack.settings.kafka.client_config())
+    for event in events:
+        producer.produce(TOPIC, head + codec.encode(event), partition=0)
+    # What no schema knows, and what does not decode, is left out.
+    producer.produce(TOPIC, b"garbage", partition=0)
+    producer.produce(TOPIC, head + b"\xff", partition=0)
+    assert producer.flush(30) == 0
+
+
+def _events(count: int, **fields: Any) -> list[dict[str, Any]]:
+    now = int(datetime.now(UTC).timestamp()) // 60 * 60 * 1_000_000
+    made = []
+    for number in range(count):
+        event = latest_event(number, occurred_at=now, received_at=now, appended_at=now, **fields)
+        made.append(event | {"event_id": str(uuid.uuid4())})
+    return made
+
+
+def _streaming_threads(stack: Embedded) -> list[str]:
+    """Names of the server's threads that run a streaming query; Java gives them to the kernel, cut to 15 letters."""
+    tasks = Path(f"/proc/{stack.processes['spark'].pid}/task").iterdir()
+    names = [(task / "comm").read_text("utf-8").strip() for task in tasks]
+    return [name for name in names if name.startswith("stream executio")]
+
+
+def _checkpoints(stack: Embedded) -> list[Path]:
+    return list((stack.home.path / "run" / "live-sql").glob("*"))
+
+
+WINDOWED = (
+    "SELECT window(occurred_at, '1 minute') AS minute, event_type, count(*) AS events, "
+    "approx_count_distinct(visitor_key) AS visitors FROM user.latest "
+    "WHERE brand = 'bild' AND title IS DISTINCT FROM 'user.latest' GROUP BY 1, 2"
+)
+
+
+def test_windows_are_counted_as_events_come_and_nothing_is_left_after_ctrl_c(stack: Embedded) -> None:
+    """Would catch rows that come once only, counts of undecoded records, a query that goes on without its reader."""
+    live = Live(stack, WINDOWED).wait_started()
+    wait_until(lambda: _streaming_threads(stack) != [], 30)
+    assert len(_checkpoints(stack)) == 1
+    _send(stack, _events(20))
+    wait_until(lambda: any(row["events"] == 20 for row in live.rows), 60, lambda: f"{live.rows} {live.said}")
+    _send(stack, [*_events(10), *_events(5, brand="welt")])
+    wait_until(lambda: any(row["events"] == 30 for row in live.rows), 60, lambda: f"{live.rows} {live.said}")
+    assert live.rows[-1]["visitors"] in range(19, 22)
+    assert live.rows[-1]["event_type"] == "page_view"
+    assert live.end() == 0, live.said
+    assert "stopped" in live.said[-1]
+    wait_until(lambda: _streaming_threads(stack) == [], 20, lambda: str(_streaming_threads(stack)))
+    assert _checkpoints(stack) == []
+
+
+def test_no_column_that_names_a_person_is_shown_and_the_past_can_be_read(stack: Embedded) -> None:
+    """Would catch a new column of a contract that a view shows although it is personal data."""
+    marks = {
+        "customer_id": "customer-of-ours",
+        "anonymous_id": "browser-of-hers",
+        "visitor_id": "c:customer-of-ours",
+    }
+    _send(stack, _events(1, brand="politico", ip="198.51.100.0", query="a query", **marks))
+    live = Live(stack, "SELECT * FROM user_latest WHERE brand = 'politico'", "--since", "5m").wait_started()
+    wait_until(lambda: live.rows != [], 60, lambda: str(live.said))
+    assert live.end(signal.SIGTERM) == 0, live.said
+    row = live.rows[0]
+    hidden = {*marks, "session_ref", "user_agent", "ip", "query", "properties", "referrer_term"}
+    assert hidden.isdisjoint(row)
+    assert len(row["visitor_key"]) == 16
+    assert {"event_id", "page_key", "country", "appended_at"} <= row.keys()
+    text = json.dumps(row)
+    assert [mark for mark in (*marks.values(), "198.51.100.0", "a query") if mark in text] == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "options", "said"),
+    [
+        ("SELECT * FROM user_events", (), "names no topic; there are user_latest, content_events"),
+        ("SELECT * FROM user.raw", (), "user.raw holds full addresses"),
+        ("SELECT * FROM user_latest JOIN nothing", (), "cannot be found.*there are user_latest"),
+        ("SELEC * FROM user_latest", (), "Syntax error at or near 'SELEC'"),
+        ("SELECT customer_id FROM user_latest", (), "customer_id.*visitor_key"),
+        ("SELECT brand, count(*) FROM user_latest GROUP BY 1 ORDER BY 2", (), "complete"),
+        (
+            "SELECT * FROM user_latest",
+            ("--event-time", "brand"),
+            "is 'brand'; user.latest has occurred_at",
+        ),
+        ("SELECT * FROM user_latest", ("--mode", "some"), "expected one of update, append, complete"),
+    ],
+)
+def test_errors_name_the_fix(
+    stack: Embedded, monkeypatch: pytest.MonkeyPatch, statement: str, options: tuple[str, ...], said: str
+) -> None:
+    """Would catch a Java stack trace as an answer, and a query that stays on the server after an error."""
+    for name, value in stack.environment.items():
+        monkeypatch.setenv(name, value)
+    result = CliRunner().invoke(app, ["sql", "--live", statement, "--for", "5", *options])
+    assert isinstance(result.exception, MediaAnalyticsError), result.output
+    assert re.search(f"(?s){said}", str(result.exception))
+    assert "\n\tat " not in str(result.exception)
+    assert _checkpoints(stack) == []
