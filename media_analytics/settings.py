@@ -118,6 +118,8 @@ class Spark(_Section):
     remote: str
     token: SecretStr | None = None
     cores: int = Field(default=2, ge=1)
+    # Folder for the state of live queries that executors and commands reach; unset: in the home, on a laptop only.
+    live_checkpoints: str | None = None
 
     def connection_string(self) -> str:
         """`remote` with the token, as `SparkSession.builder.remote` takes it."""
@@ -189,6 +191,16 @@ class Privacy(_Section):
     import_key: SecretStr
     # Fernet key (url-safe base64 of 32 bytes) for the original bytes of dead letters.
     dead_letter_key: SecretStr
+
+    @model_validator(mode="after")
+    def _one_key_a_day(self) -> Self:
+        days = [key.valid_from for key in self.visitor_keys]
+        twice = sorted({day.isoformat() for day in days if days.count(day) > 1})
+        if twice:
+            raise ValueError(
+                f"privacy.visitor_keys has two keys valid from {', '.join(twice)}; keep one of them"
+            )
+        return self
 
 
 class Stream(_Section):

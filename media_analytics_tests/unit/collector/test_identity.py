@@ -71,6 +71,21 @@ def test_the_key_in_force_at_receipt_counts(visitors: Visitors) -> None:
     assert _visitor(visitors, received_at=last) == _hash("old", "192.0.2.1", "agent")
 
 
+def test_the_order_of_the_list_says_nothing(tmp_path: Path, visitors: Visitors) -> None:
+    """Would catch two collectors that name one reader differently because their lists are written differently."""
+    keys = '[{"valid_from": "2026-06-02", "key": "new"}, {"valid_from": "2000-01-01", "key": "old"}]'
+    other = Visitors(builder.make(tmp_path, PRIVACY__VISITOR_KEYS=keys).privacy)
+    for day in (datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 6, 2, tzinfo=UTC)):
+        assert _visitor(other, received_at=day) == _visitor(visitors, received_at=day)
+
+
+def test_two_keys_of_one_day_are_refused(tmp_path: Path) -> None:
+    """Would catch a rotation in which it is a matter of chance which key counts."""
+    keys = '[{"valid_from": "2026-06-02", "key": "a"}, {"valid_from": "2026-06-02", "key": "b"}]'
+    with pytest.raises(SettingsError, match="two keys valid from 2026-06-02"):
+        builder.make(tmp_path, PRIVACY__VISITOR_KEYS=keys)
+
+
 def test_imports_use_their_own_key(visitors: Visitors) -> None:
     assert _visitor(visitors, is_import=True) == _hash("import-key", "192.0.2.1", "agent")
 
