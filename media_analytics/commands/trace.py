@@ -6,6 +6,7 @@ Belongs here: arguments, progress, the table, the JSON. Does not belong here: th
 import json
 import os
 import sys
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,7 +61,7 @@ def _document(found: "Trace") -> dict[str, Any]:
     return {
         "event_id": found.event_id,
         "found": bool(found.places),
-        "places": [place.as_dict() for place in found.places],
+        "places": [_without_people(place).as_dict() for place in found.places],
         "stopped": found.stops,
         "unanswered": found.unanswered,
     }
@@ -72,7 +73,7 @@ def _print(found: "Trace") -> None:
 
     table = Table("store", "name", "where", title=f"event {found.event_id}")
     for place in found.places:
-        table.add_row(place.store, place.name, _where(place))
+        table.add_row(place.store, place.name, _where(_without_people(place)))
     console = Console()
     if found.places:
         console.print(table)
@@ -80,6 +81,15 @@ def _print(found: "Trace") -> None:
         console.print(f"[yellow]stopped[/yellow] {line}")
     for line in found.unanswered:
         console.print(f"[yellow]not answered[/yellow] {line}")
+
+
+def _without_people(place: "Place") -> "Place":
+    """The place without the columns that name a person: a listing is read by more people than a table."""
+    from media_analytics.contracts.registry import TABLES
+
+    contract = TABLES.get(place.name)
+    named = {c.name for c in contract.columns if c.personal_data} if contract else set()
+    return replace(place, facts={name: value for name, value in place.facts.items() if name not in named})
 
 
 def _where(place: "Place") -> str:
