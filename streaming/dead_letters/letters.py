@@ -5,6 +5,7 @@ sending it (`sender.py`; collector and enricher do it among their own records) a
 """
 
 import hashlib
+import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,11 +16,13 @@ from pydantic import SecretStr
 
 from media_analytics.errors import MediaAnalyticsError
 from streaming.codecs.instants import microseconds
+from streaming.dead_letters import redaction
 
 TOPIC = "dead_letters"
 # Namespace of every identifier the platform derives from content.
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:media-analytics:event")
 KEPT_BYTES = 256 * 1024
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 Stage = Literal["collector", "enricher", "realtime", "lake"]
 
 
@@ -54,15 +57,16 @@ class LetterWriter:
 
         `source` is a route, service or topic, and the Kafka key; `place` says where in the source the input
         stood, so that the same input sent again has the same `letter_id`. `producer` and `sender` say whose
-        request it was: a name without a secret, and facts that are kept encrypted.
+        request it was: a name without a secret, and facts that are kept encrypted. Values of the input stand in
+        the encrypted bytes only: the message gets their shapes, a name or id that could be one is left out.
         """
         return {
             "letter_id": str(uuid.uuid5(NAMESPACE, f"dead-letter|{source}|{place}")),
-            "event_id": event_id,
+            "event_id": event_id if event_id and _UUID.fullmatch(event_id) else None,
             "line_number": line_number,
             "reason": reason,
-            "field": field,
-            "message": message,
+            "field": redaction.name(field) if field else None,
+            "message": redaction.message(message),
             "source": source,
             "received_at": microseconds(received_at),
             "schema_id": schema_id,

@@ -19,7 +19,9 @@ _SHOWN_ENTRIES = 40
 _DEEPEST = 6
 # A name that a program chose, not a person: no address, no number of somebody, no sentence.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,63}")
-_LONG_NUMBER = re.compile(r"[0-9]{4,}")
+_LONG_NUMBER = re.compile(r"[0-9]{4,}|[0-9]\.[0-9]")
+# From the first quote of a message to the last of its kind: a quoted value may hold quotes itself.
+_QUOTED = re.compile(r"""(['"])(.*)\1""", re.DOTALL)
 _HIDDEN = "<name>"
 
 
@@ -27,6 +29,11 @@ def name(text: str) -> str:
     """A field's name or path as it may be shown; `<name>` when it could be something else."""
     plain = text.replace("[", ".").replace("]", "")
     return text if _NAME.fullmatch(plain) and not _LONG_NUMBER.search(plain) else _HIDDEN
+
+
+def message(text: str) -> str:
+    """What was wrong, with every quoted value as its shape: values stand in quotes in our messages."""
+    return _QUOTED.sub(lambda found: f"{found[1]}{mask(found[2])}{found[1]}", text)
 
 
 def words(family: str, brands: Collection[str]) -> frozenset[str]:

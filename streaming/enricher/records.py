@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from streaming.codecs.avro import Codec, DecodeError, EncodeError
 from streaming.codecs.framing import FramingError, header, unframe
 from streaming.codecs.registry import RegistryClient, UnknownSchemaError
+from streaming.dead_letters import redaction
 from streaming.dead_letters.letters import TOPIC as LETTERS
 from streaming.dead_letters.letters import LetterWriter
 from streaming.enricher.enrichment import Coordinates, Enrichment, has_analytics
@@ -137,7 +138,10 @@ class Records:
 
     def _letter(self, message: Input, reason: str, text: str, **facts: Any) -> dict[str, Any]:
         at = message.at
-        _LOG.warning("%s[%d] offset %d: dead letter, %s: %s", at.topic, at.partition, at.offset, reason, text)
+        shape = redaction.message(text)
+        _LOG.warning(
+            "%s[%d] offset %d: dead letter, %s: %s", at.topic, at.partition, at.offset, reason, shape
+        )
         return self._letters.record_letter(
             message.value or b"",
             topic=at.topic,

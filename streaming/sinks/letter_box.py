@@ -16,6 +16,7 @@ from streaming.codecs.avro import Codec, DecodeError
 from streaming.codecs.framing import FramingError, unframe
 from streaming.codecs.instants import instant
 from streaming.codecs.registry import RegistryClient, UnknownSchemaError
+from streaming.dead_letters import redaction
 from streaming.dead_letters.letters import LetterWriter
 from streaming.dead_letters.sender import LetterSender
 from streaming.runtime.clients import Errors
@@ -59,7 +60,8 @@ class LetterBox:
         topic, partition, offset = message.topic() or "", message.partition(), message.offset()
         value = message.value() or b""
         _, milliseconds = message.timestamp()
-        _LOG.warning("%s[%s] offset %s: dead letter, %s: %s", topic, partition, offset, reason, text)
+        shape = redaction.message(text)
+        _LOG.warning("%s[%s] offset %s: dead letter, %s: %s", topic, partition, offset, reason, shape)
         event, schema_id = self._decoded(topic, value)
         letter = self._writer.letter(
             value,

@@ -44,7 +44,7 @@ REFUSED = {
     "not listed": "203.0.117.25",
     "in a field": "203.0.118.26",
     "no avro": "203.0.119.27",
-    "enricher": "203.0.120.28",
+    "enricher": "203.0.120.288888",
     "as id": "203.0.121.29",
 }
 ALL = KEPT | CUT | REFUSED
@@ -147,10 +147,10 @@ def test_full_addresses_are_in_the_raw_topic_and_in_encrypted_letters_only(
     with httpx.Client(base_url=pipeline.settings.collector.url, timeout=30, trust_env=False) as client:
         ids = _send(client)
         # What a collector of another release might let through.
-        pipeline.raw.send([raw_event(7, brand="nobody", ip=REFUSED["enricher"])])
+        pipeline.raw.send([raw_event(7, ip=REFUSED["enricher"]), raw_event(8, brand=REFUSED["enricher"])])
         pipeline.raw.send_bytes(f"ip={REFUSED['no avro']}".encode(), 0, None, [])
         pipeline.raw.flush()
-        wait_until(lambda: len(pipeline.letters("enricher")) == 2, 60, lambda: pipeline.said("enricher"))
+        wait_until(lambda: len(pipeline.letters("enricher")) == 3, 60, lambda: pipeline.said("enricher"))
         wait_until(lambda: pipeline.count() == len(ids) - 1, 60, lambda: pipeline.said("sink"))
         pages = {page: client.get(page).text for page in ("/metrics", "/ready", "/ping", "/openapi.json")}
     pipeline.stop(*processes)

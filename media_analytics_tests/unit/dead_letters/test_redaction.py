@@ -1,6 +1,7 @@
 """What a listing may show: shapes, never texts of a person."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -32,6 +33,23 @@ def test_no_text_of_the_input_is_left(found: Any) -> None:
     for text in leaves(redaction.original(json.dumps(found).encode(), WORDS)):
         shape = text.removeprefix("number ").partition("...")[0]
         assert not set(shape) & set("bcdBCD12345678éß漢")
+
+
+@given(SECRET)
+def test_no_quoted_value_of_a_message_is_left(found: str) -> None:
+    """Would catch a letter whose open part says what its encrypted part hides."""
+    for quoted in (repr(found), repr(f"{found}'s"), repr(f"{found} \"b\" 'c' {found}")):
+        told = redaction.message(f"ip is {quoted}; expected an address")
+        shown = re.sub(r"\.\.\. \(\d+ characters\)", "", told)
+        assert not set(shown.removeprefix("ip is ").partition("; expected")[0]) & set("bcdBCD12345678éß漢")
+        assert shown.endswith("; expected an address")
+
+
+@pytest.mark.parametrize("path", ["properties.203.0.113.9", "203.0.113.9", "properties.id-48151623", "a b"])
+def test_a_name_that_may_be_of_a_person_is_not_shown(path: str) -> None:
+    """Would catch an address that a client used as a field's name."""
+    assert redaction.name(path) == "<name>"
+    assert redaction.name("items[3].page_url") == "items[3].page_url"
 
 
 @given(st.binary(max_size=2000))
