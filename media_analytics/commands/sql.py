@@ -77,8 +77,9 @@ def sql(
         raise MediaAnalyticsError(f"--mode is {mode!r}; expected one of {', '.join(get_args(Mode))}")
     settings = load_settings(command_environment(os.environ))
     text, wanted = _topics_of(statement)
-    window = Window(instant_of(since, datetime.now(UTC)) if since else None, event_time, late)
-    topics = _live_topics(settings, wanted, window)
+    window = Window(event_time, late)
+    start = instant_of(since, datetime.now(UTC)) if since else None
+    topics = _live_topics(settings, wanted, window, start)
     signal.signal(signal.SIGTERM, _interrupt)
     spark = connect(settings)
     shown = _Shown(as_json=as_json)
@@ -131,19 +132,21 @@ def _listed() -> str:
 
 
 def _live_topics(
-    settings: "Settings", contracts: Sequence["TopicContract"], window: "Window"
+    settings: "Settings", contracts: Sequence["TopicContract"], window: "Window", since: datetime | None
 ) -> list["LiveTopic"]:
-    """What is read and shown of each topic.
+    """What is read and shown of each topic, from `since` or from its end as it is now.
 
     Raises:
         MediaAnalyticsError: a topic has no such event time.
         RegistryError: its schemas are not there.
+        ServiceError: Kafka does not answer, or refuses this user.
     """
+    from media_analytics.resources.kafka import KafkaLog
     from spark_jobs.live.views import APPENDED, LiveTopic
     from streaming.codecs.avro import Codec
     from streaming.codecs.registry import RegistryClient
 
-    registry = RegistryClient(settings.registry.url)
+    registry, log = RegistryClient(settings.registry.url), KafkaLog(settings)
     found = []
     for contract in contracts:
         columns = [c.name for c in contract.columns if c.personal_data not in HIDDEN]
@@ -154,7 +157,9 @@ def _live_topics(
             )
         reader = Codec.from_file(contract.name).schema
         writers = registry.versions(f"{contract.name}-value")
-        found.append(LiveTopic(contract.name, reader, writers, columns))
+        # Spark's own `latest` is the end when its first batch is planned, seconds later.
+        start = log.offsets_at(contract.name, since) if since else log.end_offsets(contract.name)
+        found.append(LiveTopic(contract.name, reader, writers, columns, start))
     registry.close()
     return found
 

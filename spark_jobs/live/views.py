@@ -7,7 +7,6 @@ belong here: which columns name a person (the contracts say), the query.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -24,12 +23,16 @@ VISITOR, VISITOR_KEY = "visitor_id", "visitor_key"
 
 @dataclass(frozen=True)
 class LiveTopic:
-    """What is read and shown of a topic. `writers`: schema of each id that is decoded; others are left out."""
+    """What is read and shown of a topic.
+
+    `writers`: schema of each id that is decoded; others are left out. `start`: partition to the offset to begin with.
+    """
 
     name: str
     reader: Mapping[str, Any]
     writers: Mapping[int, Mapping[str, Any]]
     columns: Sequence[str]
+    start: Mapping[int, int]
 
     @property
     def view(self) -> str:
@@ -39,9 +42,8 @@ class LiveTopic:
 
 @dataclass(frozen=True)
 class Window:
-    """From when a query reads, which column is its event time, and how late an event may come (Spark's interval)."""
+    """Which column is the event time, and how late an event may come (Spark's interval)."""
 
-    since: datetime | None
     event_time: str
     lateness: str
 
@@ -51,10 +53,10 @@ def create_view(spark: SparkSession, kafka: Kafka, topic: LiveTopic, window: Win
 
     `visitor_key` tells visitors apart within one query; its salt is forgotten with the query.
     """
-    options = source.options(kafka, topic.name) | {"failOnDataLoss": "false", "startingOffsets": "latest"}
-    if window.since is not None:
-        options["startingTimestamp"] = str(int(window.since.timestamp() * 1000))
-        options["startingOffsetsByTimestampStrategy"] = "latest"
+    options = source.options(kafka, topic.name) | {
+        "failOnDataLoss": "false",
+        "startingOffsets": source.offsets_json(topic.name, topic.start),
+    }
     records = with_schema_id(spark.readStream.format("kafka").options(**options).load())
     rows = records.select(_record(topic).alias("record"), "timestamp").where("record IS NOT NULL")
     fields = [field["name"] for field in topic.reader["fields"]]

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,11 @@ class Live:
         wait_until(lambda: any("Ctrl-C ends it" in line for line in self.said), 60, lambda: str(self.said))
         return self
 
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(10)
+
     def end(self, number: int = signal.SIGINT) -> int:
         self._process.send_signal(number)
         code = self._process.wait(30)
@@ -74,6 +79,19 @@ def stack(kafka: Embedded, registry: Embedded, spark: Embedded) -> Iterator[Embe
     streams.delete_topics(kafka.settings, [TOPIC])
     streams.create_topics(kafka.settings)
     yield kafka
+
+
+@pytest.fixture
+def run(stack: Embedded) -> Iterator[Callable[..., Live]]:
+    started: list[Live] = []
+
+    def start(statement: str, *options: str) -> Live:
+        started.append(Live(stack, statement, *options))
+        return started[-1].wait_started()
+
+    yield start
+    for one in started:
+        one.kill()
 
 
 def _send(stack: Embedded, events: list[dict[str, Any]]) -> None:
@@ -119,9 +137,11 @@ WINDOWED = (
 )
 
 
-def test_windows_are_counted_as_events_come_and_nothing_is_left_after_ctrl_c(stack: Embedded) -> None:
+def test_windows_are_counted_as_events_come_and_nothing_is_left_after_ctrl_c(
+    stack: Embedded, run: Callable[..., Live]
+) -> None:
     """Would catch rows that come once only, counts of undecoded records, a query that goes on without its reader."""
-    live = Live(stack, WINDOWED).wait_started()
+    live = run(WINDOWED)
     wait_until(lambda: _streaming_threads(stack) != [], 30)
     assert len(_checkpoints(stack)) == 1
     _send(stack, _events(20))
@@ -136,7 +156,9 @@ def test_windows_are_counted_as_events_come_and_nothing_is_left_after_ctrl_c(sta
     assert _checkpoints(stack) == []
 
 
-def test_no_column_that_names_a_person_is_shown_and_the_past_can_be_read(stack: Embedded) -> None:
+def test_no_column_that_names_a_person_is_shown_and_the_past_can_be_read(
+    stack: Embedded, run: Callable[..., Live]
+) -> None:
     """Would catch a new column of a contract that a view shows although it is personal data."""
     marks = {
         "customer_id": "customer-of-ours",
@@ -144,7 +166,7 @@ def test_no_column_that_names_a_person_is_shown_and_the_past_can_be_read(stack: 
         "visitor_id": "c:customer-of-ours",
     }
     _send(stack, _events(1, brand="politico", ip="198.51.100.0", query="a query", **marks))
-    live = Live(stack, "SELECT * FROM user_latest WHERE brand = 'politico'", "--since", "5m").wait_started()
+    live = run("SELECT * FROM user_latest WHERE brand = 'politico'", "--since", "5m")
     wait_until(lambda: live.rows != [], 60, lambda: str(live.said))
     assert live.end(signal.SIGTERM) == 0, live.said
     row = live.rows[0]
