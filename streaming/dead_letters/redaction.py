@@ -20,6 +20,7 @@ _DEEPEST = 6
 # A name that a program chose, not a person: no address, no number of somebody, no sentence.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,63}")
 _LONG_NUMBER = re.compile(r"[0-9]{4,}|[0-9]\.[0-9]")
+_TICKED = re.compile(r"`([^`]*)`")
 # From the first quote of a message to the last of its kind: a quoted value may hold quotes itself.
 _QUOTED = re.compile(r"""(['"])(.*)\1""", re.DOTALL)
 _HIDDEN = "<name>"
@@ -32,8 +33,17 @@ def name(text: str) -> str:
 
 
 def message(text: str) -> str:
-    """What was wrong, with every quoted value as its shape: values stand in quotes in our messages."""
-    return _QUOTED.sub(lambda found: f"{found[1]}{mask(found[2])}{found[1]}", text)
+    """What was wrong, with every quoted value as its shape, and names only where they can be shown.
+
+    Values stand in quotes in our messages; the JSON decoder names fields and types in backticks.
+    """
+    masked = _QUOTED.sub(lambda found: f"{found[1]}{mask(found[2])}{found[1]}", text)
+    return _TICKED.sub(lambda found: f"`{' | '.join(map(_path, found[1].split(' | ')))}`", masked)
+
+
+def _path(text: str) -> str:
+    """A decoder's path (`$.a[0].b`) or type: its names as they may be shown."""
+    return text[: 2 * text.startswith("$.")] + name(text.removeprefix("$."))
 
 
 def words(family: str, brands: Collection[str]) -> frozenset[str]:

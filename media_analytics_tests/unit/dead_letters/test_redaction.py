@@ -45,6 +45,14 @@ def test_no_quoted_value_of_a_message_is_left(found: str) -> None:
         assert shown.endswith("; expected an address")
 
 
+def test_the_decoders_words_stay_and_names_that_a_client_made_up_do_not() -> None:
+    """Would catch a message without use, and an address that somebody used as a name."""
+    told = "Expected `str | null`, got `int` - at `$.page_url`"
+    assert redaction.message(told) == told
+    unknown = "Object contains unknown field `203.0.113.9` - at `$`"
+    assert redaction.message(unknown) == "Object contains unknown field `<name>` - at `<name>`"
+
+
 @pytest.mark.parametrize("path", ["properties.203.0.113.9", "203.0.113.9", "properties.id-48151623", "a b"])
 def test_a_name_that_may_be_of_a_person_is_not_shown(path: str) -> None:
     """Would catch an address that a client used as a field's name."""
