@@ -172,8 +172,8 @@ def _tell(outcome: dict[str, Any], *, as_json: bool) -> None:
     from rich.console import Console
 
     console = Console()
-    verb = "become" if "run_id" in outcome else "would become"
-    told = f"{outcome['passed']:,} of {outcome['letters']:,} letters {verb} {outcome['events']:,} events"
+    verb = "pass" if "run_id" in outcome else "would pass"
+    told = f"{outcome['passed']:,} of {outcome['letters']:,} letters {verb}, events: {outcome['events']:,}"
     for name, what in (("recovered_before", "recovered before"), ("not_meant", "not meant by the patch")):
         told += f"; {outcome[name]:,} {what}" if outcome[name] else ""
     console.print(told, highlight=False)
@@ -183,9 +183,7 @@ def _tell(outcome: dict[str, Any], *, as_json: bool) -> None:
             f"{failure['letters']:,} still fail: {failure['rule']}{field}", highlight=False, markup=False
         )
     if "recovered" in outcome:
-        console.print(
-            f"{outcome['recovered']:,} letters recovered by run {outcome['run_id']}", highlight=False
-        )
+        console.print(f"recovered {outcome['recovered']:,} by run {outcome['run_id']}", highlight=False)
     elif "run_id" in outcome:
         console.print(f"run {outcome['run_id']} was started", highlight=False)
 
@@ -220,7 +218,7 @@ def _print_groups(groups: "list[Group]") -> None:
     shown = Table(box=SIMPLE, padding=(0, 0, 0, 1), pad_edge=False)
     shown.add_column("group", no_wrap=True)
     for heading in ("family", "rule", "field", "producer"):
-        shown.add_column(heading, overflow="fold")
+        shown.add_column(heading, overflow="fold", min_width=len(heading))
     for heading in ("letters", "recovered", "last seen"):
         shown.add_column(heading, no_wrap=True, justify="right")
     for group in groups:

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import TableNotFoundError
 
 from media_analytics.contracts.registry import table
 from media_analytics.resources.delta_log import DeltaLog
@@ -48,7 +49,7 @@ class Ledger:
 
     def recovered(self, since: datetime) -> frozenset[str]:
         """Letters that were recovered since an instant; a letter is replayed after it came."""
-        rows = self._log.rows(REPLAYS, ["letter_id", "items", "status"], _days(since))
+        rows = self._rows(["letter_id", "items", "status"], _days(since))
         done = rows.filter(pc.field("status") == RECOVERED)
         counted = done.group_by("letter_id").aggregate([("items", "max"), ("items", "count")])
         return frozenset(
@@ -58,7 +59,7 @@ class Ledger:
     def known(self, since: datetime) -> Known:
         """What was recovered since an instant, event by event."""
         names = [name for name in REPLAYS.column_names if name != "patch"]
-        rows = self._log.rows(REPLAYS, names, _days(since))
+        rows = self._rows(names, _days(since))
         done = rows.filter(pc.field("status") == RECOVERED).to_pylist()
         places = {place: row for row in done if (place := place_of(row)) is not None}
         events = frozenset((row["letter_id"], row["item"]) for row in done)
@@ -66,14 +67,21 @@ class Ledger:
 
     def announced(self, now: datetime) -> list[dict[str, Any]]:
         """Rows of replays that did not come to their end."""
-        rows = self._log.rows(REPLAYS, list(REPLAYS.column_names), _days(now - _OLDEST))
+        rows = self._rows(list(REPLAYS.column_names), _days(now - _OLDEST))
         return list(rows.filter(pc.field("status") == ANNOUNCED).to_pylist())
 
     def letters_of(self, run_id: str, since: datetime) -> int:
         """How many letters a run recovered."""
-        rows = self._log.rows(REPLAYS, ["letter_id", "run_id", "status"], _days(since))
+        rows = self._rows(["letter_id", "run_id", "status"], _days(since))
         mine = rows.filter((pc.field("run_id") == run_id) & (pc.field("status") == RECOVERED))
         return len(set(mine["letter_id"].to_pylist()))
+
+    def _rows(self, columns: list[str], days: list[str]) -> pa.Table:
+        """Columns of some days; none before the table is there."""
+        try:
+            return self._log.rows(REPLAYS, columns, days)
+        except TableNotFoundError:
+            return table_of([]).select(columns)
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """One commit with new rows."""

@@ -17,7 +17,7 @@ from streaming.collector.again import Again, Refused, is_request
 from streaming.collector.answers import Rejection
 from streaming.collector.writer import Version, learned
 from streaming.dead_letters import redaction
-from streaming.dead_letters.letters import original_bytes, sender_bytes
+from streaming.dead_letters.letters import LetterError, original_bytes, sender_bytes
 from streaming.dead_letters.patches import Patch, PatchError, applied, is_meant
 
 NO_PATCH = Patch()
@@ -61,7 +61,6 @@ class Reviver:
         """The events of a patched letter; None when the patch is not about its input.
 
         Raises:
-            LetterError: the letter was encrypted with another key.
             RegistryUnreachableError: a schema is not known and the registry does not answer.
         """
         if not letter["is_replayable"]:
@@ -75,6 +74,8 @@ class Reviver:
         except Rejection as rejection:
             field = rejection.field
             return Failure(rejection.code, None if field is None else redaction.name(field))
+        except LetterError:
+            return Failure("another_key", None)
         except PatchError:
             return Failure("patch_not_applicable", None)
 

@@ -67,9 +67,9 @@ class Shelf:
         return sorted(found.values(), key=lambda g: (g.recovered - g.letters, g.fingerprint.code))
 
     def letters(self, selection: Selection, most: int | None = None) -> Iterator[dict[str, Any]]:
-        """Rows of the selected letters with their originals, once each, hour by hour; at most the newest `most`.
+        """Rows of the selected letters with their originals, once each, hour by hour.
 
-        Of an input that was sent several times it is the first one.
+        Of an input that was sent several times it is the first one. With `most`, the newest that many, oldest first.
         """
         first: dict[str, tuple[datetime, str]] = {}
         is_taken: dict[tuple[Any, ...], bool] = {}
@@ -83,8 +83,9 @@ class Shelf:
                     first[row["letter_id"]] = min(came, first.get(row["letter_id"], came))
         if most is not None:
             first = dict(sorted(first.items(), key=lambda one: one[1])[-most:])
-        for hour in sorted({hour for _, hour in first.values()}):
-            yield from self._of_hour(hour, first)
+        hours = sorted({hour for _, hour in first.values()})
+        found = (letter for hour in hours for letter in self._of_hour(hour, first))
+        yield from found if most is None else sorted(found, key=lambda letter: letter["received_at"])
 
     def _of_hour(self, hour: str, first: dict[str, tuple[datetime, str]]) -> Iterator[dict[str, Any]]:
         """Whole rows of the letters that came first in an hour; takes them out of `first`."""

@@ -20,7 +20,7 @@ from streaming.codecs.families import families
 from streaming.codecs.framing import unframe
 from streaming.codecs.registry import RegistryClient
 from streaming.dead_letters import redaction
-from streaming.dead_letters.letters import original_bytes
+from streaming.dead_letters.letters import LetterError, original_bytes
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TOPICS = {"user.latest", *(family.topic for family in families().values())}
@@ -59,12 +59,7 @@ class Views:
         self._codecs = {name: Codec.from_file(name) for name in _TOPICS}
 
     def view(self, letter: Mapping[str, Any]) -> View:
-        """What may be seen of a row of bronze.dead_letters.
-
-        Raises:
-            LetterError: the letter was encrypted with another key.
-            RegistryUnreachableError: the schema of its record is not known and the registry does not answer.
-        """
+        """What may be seen of a row of bronze.dead_letters; why its original cannot be, where that is so."""
         sign = fingerprint(letter)
         event_id = letter["event_id"]
         return View(
@@ -91,7 +86,10 @@ class Views:
 
     def _payload(self, letter: Mapping[str, Any], family: str) -> Any:
         shown = redaction.words(family, self._settings.brands)
-        data = original_bytes(letter, self._settings.privacy.dead_letter_key)
+        try:
+            data = original_bytes(letter, self._settings.privacy.dead_letter_key)
+        except LetterError:
+            return "encrypted with another key: set the one of its time"
         source = letter["source"]
         if source.startswith("/"):
             return redaction.original(data, shown)

@@ -7,6 +7,7 @@ one it named, else the one that follows from the original as it came, so that no
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -81,7 +82,8 @@ class Again:
         Raises:
             Rejection: they cannot be read.
         """
-        return [found.before for found in self._inputs(letter, lambda fields: fields)]
+        with _bounded():
+            return [found.before for found in self._inputs(letter, None)]
 
     def events(self, letter: Refused, repair: Repair | None = None) -> tuple[str, list[Event]]:
         """The family's topic, and an event for each input of the letter.
@@ -93,8 +95,9 @@ class Again:
         topic = families()[route.family].topic
         version = self._version(topic)
         context = refused.context_of(letter.facts, letter.received_at)
-        found = self._inputs(letter, repair)
-        return topic, [self._event(one, route, version, context) for one in found]
+        with _bounded():
+            found = self._inputs(letter, repair)
+            return topic, [self._event(one, route, version, context) for one in found]
 
     def _route(self, letter: Refused) -> Route:
         path = letter.source.partition("?")[0]
@@ -184,6 +187,15 @@ class Again:
         record = self._mappers.lines.record(line, brand, batch.site, context)
         record["event_id"] = _line_id(found.before, line)
         return event_of(version, record)
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """An input that is too deep, or holds a number too large for what has to be done with it, is unreadable."""
+    try:
+        yield
+    except (RecursionError, OverflowError, ValueError) as error:
+        raise Rejection("unreadable", "item", f"{type(error).__name__} in the item", "shape") from error
 
 
 def _line(text: str, line: Line) -> dict[str, Any]:

@@ -1,11 +1,14 @@
 """A replay sends what was refused to its topic: the event it should have been, once, whatever happens between."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
 
 from media_analytics.assets.bronze import content_events
 from media_analytics.dead_letters.groups import Selection
@@ -113,6 +116,25 @@ def test_a_replay_that_is_killed_is_finished_by_the_next_one(world: LetterWorld,
     assert (group.letters, group.recovered) == (1, 1)
 
 
+def test_a_request_of_which_a_part_was_sent_is_sent_to_its_end(world: LetterWorld) -> None:
+    """Would catch a refused body that counts as recovered when one of its events is there, and events sent again."""
+    sent = [event(), event()]
+    url, kind = f"{world.collector.url}/v1/events/user", {"Content-Type": "application/xml"}
+    answer = httpx.post(url, content=json.dumps(sent), headers=kind, timeout=30, trust_env=False)
+    assert answer.status_code == 415
+    world.shelve()
+    letter = only(world, rule="unsupported_type")
+    chosen = hour(letters=frozenset({letter["letter_id"]}))
+    world.dies("announce", "", letter["letter_id"])
+    # The sender sends one of them again, as it should have been.
+    assert world.post("/v1/events/user", sent[1])["accepted"] == 1
+    said = world.replay(chosen, Patch())
+    assert (said["settled"], said["dropped"], said["passed"]) == (1, 1, 1)
+    assert [len(records(world, one["event_id"])) for one in sent] == [1, 1]
+    assert [g.recovered for g in DeadLetters(world.settings).groups(chosen)] == [1]
+    assert world.replay(chosen, Patch())["recovered_before"] == 1
+
+
 def test_a_record_that_the_enricher_refused_comes_back_as_a_new_coordinate(world: LetterWorld) -> None:
     """Would catch a letter of a record that is judged by other rules than the enricher's, or changes its identity."""
     record = raw_event(91, brand="nobody")
@@ -204,6 +226,10 @@ def test_what_cannot_come_back_says_why(world: LetterWorld) -> None:
     about = LetterWriter("lake", world.settings.privacy.dead_letter_key).record_letter(
         b"?", topic="dead_letters", partition=0, offset=1, appended_at_us=1, reason="unread", message="m"
     )
-    send_letters(world, cut, unknown, about)
-    failed = DeadLetters(world.settings).dry_run(hour(rule="unread"), Patch())["failed"]
-    assert {f["rule"] for f in failed} == {"original_cut", "unknown_sender", "unknown_topic"}
+    old = LetterWriter("collector", SecretStr(Fernet.generate_key().decode()))
+    other = old.letter(b"{}", source="/v1/events/user", place="other", sender=b"{}", **facts)
+    send_letters(world, cut, unknown, about, other)
+    letters = DeadLetters(world.settings)
+    failed = letters.dry_run(hour(rule="unread"), Patch())["failed"]
+    assert {f["rule"] for f in failed} == {"original_cut", "unknown_sender", "unknown_topic", "another_key"}
+    assert any("another key" in str(view.payload) for view in letters.letters(hour(rule="unread"), 9))

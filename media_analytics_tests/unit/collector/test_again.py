@@ -2,7 +2,10 @@
 
 import gzip
 import json
+import random
 import uuid
+from collections import Counter
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +13,7 @@ from typing import Any
 import pytest
 
 from media_analytics_tests.builders import settings as builder
+from media_analytics_tests.builders.hostile import requests
 from media_analytics_tests.unit.collector.support import BROWSER, NOW, SERVER, click, context
 from media_analytics_tests.unit.collector.test_families import FAMILIES, item
 from streaming.codecs.avro import Codec
@@ -25,8 +29,9 @@ from streaming.collector.refused import Line
 from streaming.collector.request import Context, Request
 from streaming.collector.server import ROUTES
 from streaming.collector.writer import Outgoing, Version
+from streaming.dead_letters import redaction
 from streaming.dead_letters.letters import original_bytes, sender_bytes
-from streaming.dead_letters.patches import applied, read
+from streaming.dead_letters.patches import KINDS, Patch, PatchError, applied, read
 
 LOG_LINE = '192.0.2.1 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 5 "-" "agent"'
 
@@ -177,6 +182,33 @@ def test_a_browser_key_still_cannot_name_an_address_or_another_brand(collector: 
     assert Codec.from_file(topic).decode(event[3][5:])["ip"] == shared.peer
     with pytest.raises(Rejection, match="this key writes for brand"):
         collector.again_with(letter, '[[change]]\ndrop = "x"\n[[change]]\nset = "brand"\nvalue = "welt"')
+
+
+def test_hostile_letters_are_events_or_refused(collector: Collector) -> None:
+    """Would catch one letter that ends the replay of all others, or breaks their listing."""
+    chance = random.Random(7)
+    facts = refused.read(
+        refused.facts_of(context(SERVER, "bild"), Line(1, 0, "bild", "https://x.org", "a.log"))
+    )
+    casts = "\n".join(
+        f'[[change]]\ncast = "{name}"\nto = "{kind}"'
+        for name, kind in zip(("position", "occurred_at", "latency_ms", "brand"), KINDS, strict=False)
+    )
+    patch = read(f'{casts}\n[[change]]\nset = "properties.x"\nvalue = "y"')
+    outcomes = Counter[str]()
+    for hostile in requests(11, 1200):
+        head, _, data = hostile.wire.partition(b"\r\n\r\n")
+        path = head.split(b" ")[1].partition(b"?")[0].decode("latin-1")
+        letter = Refused(path, data, facts, NOW, chance.random() < 0.8)
+        json.dumps(redaction.original(data), allow_nan=False)
+        changes = patch if chance.random() < 0.5 else Patch()
+        try:
+            collector.again.events(letter, partial(applied, changes))
+        except (Rejection, PatchError) as error:
+            outcomes[type(error).__name__] += 1
+        else:
+            outcomes["event"] += 1
+    assert min(outcomes["event"], outcomes["Rejection"]) >= 10, outcomes
 
 
 def test_facts_of_a_request_survive_and_are_bounded() -> None:
