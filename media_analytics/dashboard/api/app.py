@@ -8,9 +8,10 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from media_analytics.dashboard.answers import Ready
+from media_analytics.dashboard.api import docs
 from media_analytics.dashboard.api import letters as letter_routes
 from media_analytics.dashboard.api import live as live_routes
 from media_analytics.dashboard.api import proofs as proof_routes
@@ -50,6 +51,8 @@ def create_app(settings: Settings) -> App:
     reader = ClickHouse(settings, as_reader=True)
     app = FastAPI(
         title="media-analytics dashboard",
+        docs_url=None,
+        redoc_url=None,
         version="1",
         description="What the platform shows: live numbers, minute analysis, streams, dead letters, proofs.",
     )
@@ -61,6 +64,7 @@ def create_app(settings: Settings) -> App:
     app.include_router(proof_routes.router(Proofs(log), Tables(log, reader, files)))
     app.include_router(letter_routes.router(Letters(settings, log)))
     app.include_router(stream_routes.router(streams, Messages(settings, kafka)))
+    _add_docs(app)
     _add_health(app, lambda: bool(reader.rows("SELECT 1")))
 
     @app.exception_handler(MediaAnalyticsError)
@@ -70,6 +74,13 @@ def create_app(settings: Settings) -> App:
 
     cookie = f"{COOKIE}_{urlsplit(url).port or 0}"
     return PageGuard(Etag(app), token.get_secret_value(), hosts_of(url), cookie, open_paths=("/ping",))
+
+
+def _add_docs(app: FastAPI) -> None:
+    @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
+    def described() -> str:
+        """What this API answers, for people."""
+        return docs.page(app.openapi())
 
 
 def _add_health(app: FastAPI, store_answers: Callable[[], bool]) -> None:

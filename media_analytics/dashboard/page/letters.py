@@ -43,8 +43,13 @@ def _groups(client: Client, days: int) -> None:
     first.metric("Letters", numbers.count(sum(g["letters"] for g in groups)))
     second.metric("Recovered", numbers.count(sum(g["recovered"] for g in groups)))
     third.metric("Groups", numbers.count(len(groups)))
+    groups_table("Groups", groups)
+
+
+def groups_table(caption: str, groups: list[dict[str, Any]]) -> None:
+    """Groups, most letters left first."""
     table(
-        "Groups",
+        caption,
         ("Group", "Family", "Rule", "Field", "Producer*", "Letters#", "Recovered#", "Newest (UTC)"),
         [
             (

@@ -1,6 +1,6 @@
 """The stream page: topics, readers and their lag, schemas, messages.
 
-Belongs here: what an operator asks of the event log. Does not belong here: dead letters (`letters.py`).
+Belongs here: what an operator asks of the event log. Does not belong here: single dead letters (`letters.py`).
 """
 
 import json
@@ -10,18 +10,21 @@ import streamlit as st
 
 from media_analytics.dashboard.page import numbers
 from media_analytics.dashboard.page.client import Client
+from media_analytics.dashboard.page.letters import groups_table
 from media_analytics.dashboard.page.parts import Cell, come_back, renewed, table
 from media_analytics.errors import ServiceError
 
 # A reader this far behind is marked: about 10 s of the newsroom's peak load.
 LARGE_LAG = 50_000
 MESSAGES = 10
+LETTER_DAYS, LETTER_GROUPS = 7, 10
 
 
 def show(client: Client) -> None:
     """The page."""
     st.title("Streams")
     renewed(lambda: _topics(client))
+    renewed(lambda: _letters(client))
     try:
         names = [t["name"] for t in client.get("/v1/streams/topics")["items"]]
     except ServiceError:
@@ -72,6 +75,16 @@ def _topics(client: Client) -> None:
             for topic, lag in _by_topic(g).items()
         ],
         nothing="No group has read anything yet.",
+    )
+
+
+def _letters(client: Client) -> None:
+    groups = client.get("/v1/dead-letters/groups", days=LETTER_DAYS)["items"]
+    groups_table(f"Dead letter groups of the last {LETTER_DAYS} days", groups[:LETTER_GROUPS])
+    left = len(groups) - LETTER_GROUPS
+    st.caption(
+        (f"{left:,} more groups and" if left > 0 else "Single")
+        + " letters stand on the page of dead letters."
     )
 
 

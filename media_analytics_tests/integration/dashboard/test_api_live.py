@@ -145,6 +145,11 @@ def test_a_push_of_something_else_is_refused_with_the_field(api: Api) -> None:
 def test_the_description_names_every_route_and_answer(api: Api) -> None:
     """Catches an untyped answer, and a part of a list without its bound."""
     described = api.get("/openapi.json")
+    page = api.http.get("/docs").text
+    # The page asks no other host.
+    assert "://" not in page
+    assert [path for path in described["paths"] if path not in page] == []
+    assert "<a href='#LiveNow'>LiveNow</a>" in page
     for path, methods in described["paths"].items():
         for method, operation in methods.items():
             good = next(r for status, r in operation["responses"].items() if status in ("200", "202"))

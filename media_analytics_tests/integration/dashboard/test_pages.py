@@ -113,9 +113,10 @@ def test_the_interactions_page_names_the_anomaly(
 
 
 def test_the_stream_page_shows_offsets_lag_schemas_and_messages(
-    chromium: Browser, pages: Embedded, sent: list[Placed], group: str
+    chromium: Browser, pages: Embedded, planted: Planted, sent: list[Placed], group: str
 ) -> None:
     """Catches lag of another topic, a browser that shows a visitor, a schema without its rule."""
+    planted.letters(("/v1/events/user", b"{}", "missing", "event_type"))
     with open_dashboard(chromium, pages.settings) as seen:
         seen.open("streams", "Streams")
         seen.until(lambda: seen.has("Lag by consumer group"), "the groups")
@@ -130,6 +131,14 @@ def test_the_stream_page_shows_offsets_lag_schemas_and_messages(
         seen.until(
             lambda: seen.has("Schema versions of user.raw-value, compatibility BACKWARD"), "the schemas"
         )
+        assert seen.rows("Dead letter groups")[1][1:7] == [
+            "user",
+            "missing",
+            "event_type",
+            "server 0",
+            "1",
+            "0",
+        ]
         messages = seen.rows("Messages of user.raw, partition 2")
         assert messages[0] == ["Offset", "Arrived (UTC)", "Size", "Key", "Value"]
         assert [row[0] for row in messages[1:]] == [str(p.offset) for p in reversed(sent)]
