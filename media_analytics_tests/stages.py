@@ -17,7 +17,8 @@ LIMIT_SECONDS = 60 * 60
 _PYTEST = [sys.executable, "-m", "pytest", "-q", "--durations=15", "--durations-min=0.5"]
 _EACH_CORE = ["-n", "logical", "--dist", "worksteal"]
 # These tests mostly wait for processes. Each worker has services of its own, up to 4 GB with Spark.
-_TWO_FILES_AT_ONCE = ["-n", "2", "--dist", "loadfile"]
+# By name: sorted by their number of tests, the longest files (few tests, many kills) would come last and run alone.
+_TWO_FILES_AT_ONCE = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 _LINT = ROOT / ".venv-lint" / "bin"
 
 STAGES: dict[str, list[list[str]]] = {

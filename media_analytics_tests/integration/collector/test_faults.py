@@ -145,8 +145,8 @@ def test_asked_to_stop_it_answers_what_it_took(own: tuple[Embedded, Collector]) 
 
 
 def test_started_before_kafka_and_registry_it_waits(own_home: Embedded, tmp_path: Path) -> None:
-    own_home.stop("kafka")
-    own_home.stop("registry")
+    own_home.kill("kafka")
+    own_home.kill("registry")
     collector = Collector(own_home, tmp_path / "log").start(ready=False)
     try:
         collector.wait_for("/ready", {503})
@@ -174,6 +174,8 @@ def test_low_disk_is_507(own_home: Embedded, tmp_path: Path) -> None:
 
 
 def test_more_requests_than_room_are_503(own_home: Embedded, tmp_path: Path) -> None:
+    own_home.start("kafka")
+    own_home.start("registry")
     started = Collector(own_home, tmp_path / "log", COLLECTOR__MAX_REQUESTS_IN_FLIGHT="2").start()
     try:
         with Load(started.url, clients=8, size=200) as load:

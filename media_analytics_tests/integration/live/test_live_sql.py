@@ -110,8 +110,12 @@ def _send(stack: Embedded, events: list[dict[str, Any]]) -> None:
     assert producer.flush(30) == 0
 
 
-def _events(count: int, **fields: Any) -> list[dict[str, Any]]:
-    now = int(datetime.now(UTC).timestamp()) // 60 * 60 * 1_000_000
+def _this_minute() -> int:
+    """Begin of the minute in microseconds."""
+    return int(datetime.now(UTC).timestamp()) // 60 * 60 * 1_000_000
+
+
+def _events(count: int, now: int, **fields: Any) -> list[dict[str, Any]]:
     made = []
     for number in range(count):
         event = latest_event(number, occurred_at=now, received_at=now, appended_at=now, **fields)
@@ -144,9 +148,11 @@ def test_windows_are_counted_as_events_come_and_nothing_is_left_after_ctrl_c(
     live = run(WINDOWED)
     wait_until(lambda: _streaming_threads(stack) != [], 30)
     assert len(_checkpoints(stack)) == 1
-    _send(stack, _events(20))
+    # All in one window, however long the first count takes.
+    minute = _this_minute()
+    _send(stack, _events(20, minute))
     wait_until(lambda: any(row["events"] == 20 for row in live.rows), 60, lambda: f"{live.rows} {live.said}")
-    _send(stack, [*_events(10), *_events(5, brand="welt")])
+    _send(stack, [*_events(10, minute), *_events(5, minute, brand="welt")])
     wait_until(lambda: any(row["events"] == 30 for row in live.rows), 60, lambda: f"{live.rows} {live.said}")
     assert live.rows[-1]["visitors"] in range(19, 22)
     assert live.rows[-1]["event_type"] == "page_view"
@@ -165,7 +171,7 @@ def test_no_column_that_names_a_person_is_shown_and_the_past_can_be_read(
         "anonymous_id": "browser-of-hers",
         "visitor_id": "c:customer-of-ours",
     }
-    _send(stack, _events(1, brand="politico", ip="198.51.100.0", query="a query", **marks))
+    _send(stack, _events(1, _this_minute(), brand="politico", ip="198.51.100.0", query="a query", **marks))
     live = run("SELECT * FROM user_latest WHERE brand = 'politico'", "--since", "5m")
     wait_until(lambda: live.rows != [], 60, lambda: str(live.said))
     assert live.end(signal.SIGTERM) == 0, live.said
