@@ -27,7 +27,7 @@ STAGES: dict[str, list[list[str]]] = {
     "unit": [[*_PYTEST, *_EACH_CORE, "-m", "not integration and not e2e and not slow"]],
     "quick": [[*_PYTEST, "-m", "integration and not slow", "media_analytics_tests/integration/gateway"]],
     "integration": [[*_PYTEST, *_TWO_FILES_AT_ONCE, "-m", "integration and not slow"]],
-    "e2e": [[*_PYTEST, "-m", "e2e and not slow"]],
+    "e2e": [[*_PYTEST, *_TWO_FILES_AT_ONCE, "-m", "e2e and not slow"]],
     "slow": [[*_PYTEST, "-m", "slow"]],
 }
 

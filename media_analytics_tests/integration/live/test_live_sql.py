@@ -1,5 +1,6 @@
 """`media-analytics sql --live`: rows as they come, nothing that names a person, nothing left behind."""
 
+import contextlib
 import json
 import os
 import re
@@ -59,10 +60,10 @@ class Live:
         wait_until(lambda: any("Ctrl-C ends it" in line for line in self.said), 60, lambda: str(self.said))
         return self
 
-    def kill(self) -> None:
+    def close(self) -> None:
+        """End what a failed test left, so that the next test finds the server as it was."""
         if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait(10)
+            self.end(signal.SIGTERM)
 
     def end(self, number: int = signal.SIGINT) -> int:
         self._process.send_signal(number)
@@ -91,7 +92,7 @@ def run(stack: Embedded) -> Iterator[Callable[..., Live]]:
 
     yield start
     for one in started:
-        one.kill()
+        one.close()
 
 
 def _send(stack: Embedded, events: list[dict[str, Any]]) -> None:
@@ -126,7 +127,11 @@ def _events(count: int, now: int, **fields: Any) -> list[dict[str, Any]]:
 def _streaming_threads(stack: Embedded) -> list[str]:
     """Names of the server's threads that run a streaming query; Java gives them to the kernel, cut to 15 letters."""
     tasks = Path(f"/proc/{stack.processes['spark'].pid}/task").iterdir()
-    names = [(task / "comm").read_text("utf-8").strip() for task in tasks]
+    names = []
+    for task in tasks:
+        # A thread may end between being listed and being read.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            names.append((task / "comm").read_text("utf-8").strip())
     return [name for name in names if name.startswith("stream executio")]
 
 
