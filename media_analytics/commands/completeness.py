@@ -43,7 +43,8 @@ def command(
     if as_json:
         document = {
             "since": start,
-            "is_complete": not any(p.red for p in proofs),
+            # Null: nothing was judged, so nothing is known.
+            "is_complete": not any(p.red for p in proofs) if proofs else None,
             "proofs": [vars(p) for p in proofs],
         }
         sys.stdout.write(json.dumps(document, default=_text, indent=2) + "\n")

@@ -2,11 +2,16 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from media_analytics.cli import app
+from media_analytics.errors import MediaAnalyticsError
 from media_analytics.modelling.minutes import MINUTE
 from media_analytics_tests.integration.dashboard.planted import Api, Planted, minute_ago
+from media_analytics_tests.services.embedded import Embedded
 
 pytestmark = pytest.mark.integration
 SECRET = "reader@example.org"
@@ -42,6 +47,30 @@ def test_completeness_adds_up_by_store_and_names_what_is_red(api: Api, planted: 
     assert api.get("/v1/completeness/minutes", topic="content.events")["items"] == rest["items"]
     planted.proofs({"partition": 0})
     assert api.get_fresh("/v1/completeness")["is_complete"] is True
+
+
+def test_the_command_says_the_same_and_nothing_when_nothing_was_judged(
+    home: Embedded, planted: Planted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a red minute with exit code 0, and "complete" where nothing was judged."""
+    for name, value in home.environment.items():
+        monkeypatch.setenv(name, value)
+
+    def ask() -> tuple[dict[str, Any], BaseException | None]:
+        answer = CliRunner().invoke(app, ["completeness", "--json", "--since", "1h"])
+        return json.loads(answer.stdout), answer.exception
+
+    planted.proofs({"minute": minute_ago(10), "lake_count": 97, "lake_distinct": 97, "missing_lake": 3})
+    found, error = ask()
+    assert found["is_complete"] is False
+    assert isinstance(error, MediaAnalyticsError)
+    assert "user.raw in lake" in str(error)
+    planted.proofs({"minute": minute_ago(10)})
+    found, error = ask()
+    assert (found["is_complete"], error) == (True, None)
+    planted.proofs({"minute": minute_ago(60 * 3)})
+    found, error = ask()
+    assert (found["is_complete"], found["proofs"], error) == (None, [], None)
 
 
 def test_freshness_is_the_age_of_rows_and_its_limits_are_the_contracts(api: Api, planted: Planted) -> None:
