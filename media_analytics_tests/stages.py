@@ -16,9 +16,9 @@ ROOT = Path(__file__).parent.parent
 LIMIT_SECONDS = 60 * 60
 _PYTEST = [sys.executable, "-m", "pytest", "-q", "--durations=15", "--durations-min=0.5"]
 _EACH_CORE = ["-n", "logical", "--dist", "worksteal"]
-# These tests mostly wait for processes. Each worker has services of its own, up to 4 GB with Spark.
-# By name: sorted by their number of tests, the longest files (few tests, many kills) would come last and run alone.
-_TWO_FILES_AT_ONCE = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+# These tests mostly wait for processes. Each worker has services of its own, up to 4 GB with Spark. In the order of
+# `integration/conftest.py`: xdist's own, by number of tests, puts the longest files (few tests, many kills) last.
+_BY_FILE = ["--dist", "loadfile", "--no-loadscope-reorder"]
 _LINT = ROOT / ".venv-lint" / "bin"
 
 STAGES: dict[str, list[list[str]]] = {
@@ -26,8 +26,8 @@ STAGES: dict[str, list[list[str]]] = {
     "types": [[str(_LINT / "mypy"), "--python-executable", sys.executable]],
     "unit": [[*_PYTEST, *_EACH_CORE, "-m", "not integration and not e2e and not slow"]],
     "quick": [[*_PYTEST, "-m", "integration and not slow", "media_analytics_tests/integration/gateway"]],
-    "integration": [[*_PYTEST, *_TWO_FILES_AT_ONCE, "-m", "integration and not slow"]],
-    "e2e": [[*_PYTEST, *_TWO_FILES_AT_ONCE, "-m", "e2e and not slow"]],
+    "integration": [[*_PYTEST, "-n", "3", *_BY_FILE, "-m", "integration and not slow"]],
+    "e2e": [[*_PYTEST, "-n", "2", *_BY_FILE, "-m", "e2e and not slow"]],
     "slow": [[*_PYTEST, "-m", "slow"]],
 }
 

@@ -110,16 +110,16 @@ def test_late_events_of_a_published_date_are_restated(world: World) -> None:
 def test_a_copy_that_arrives_under_another_date_moves_the_row(world: World) -> None:
     """The copy received first wins: the date that showed the other one must lose it in the same commit."""
     world.arrive([bronze_event(1, at("11 00:10"), received_at=at("11 00:20"))])
-    world.run(D11, only="silver.events")
+    world.run(D11, only=["silver.events"])
     world.arrive([bronze_event(1, at("10 23:50"), received_at=at("11 00:10"), source_offset=2)])
-    world.run(D10, only="silver.events")
+    world.run(D10, only=["silver.events"])
     assert world.lake.row_counts(EVENTS) == {"2026-03-10": 1}
     assert world.published("silver.events") == {"2026-03-10", "2026-03-11"}
 
 
 def test_copies_eight_days_apart_both_stand_and_are_warned_of(world: World) -> None:
     world.arrive([bronze_event(1, at("02 12:00")), bronze_event(1, at("10 12:00"), source_offset=2)])
-    world.run(date(2026, 3, 2), D10, only="silver.events")
+    world.run(date(2026, 3, 2), D10, only=["silver.events"])
     assert world.lake.row_counts(EVENTS) == {"2026-03-02": 1, "2026-03-10": 1}
     world.now = at("10 13:00")
     found, examples = events.far_copies(world.lake, world.now)
@@ -165,7 +165,7 @@ def test_a_bad_date_keeps_what_it_had_and_a_good_one_is_published(
         return honest.transform(inputs).withColumn("brand", bad)
 
     monkeypatch.setattr("media_analytics.build.COMPUTED", _replaced(honest, corrupted))
-    result = world.run(D10, D11, only=name, raise_on_error=False)
+    result = world.run(D10, D11, only=[name], raise_on_error=False)
 
     assert not result.success
     assert world.lake.row_hashes(contract) == good
@@ -196,10 +196,10 @@ def test_days_that_nobody_touched_are_left_alone(world: World) -> None:
     stood = world.lake.row_hashes(READER_SESSIONS)
     world.arrive([bronze_event(3, at("10 12:05"))])
     before = _session_dates(world)
-    world.run(D10, D10 + timedelta(days=0), only="silver.events", automatic=True)
+    world.run(D10, D10 + timedelta(days=0), only=["silver.events"], automatic=True)
     assert _session_dates(world) == before
-    world.run(D10, automatic=True, only="silver.sessions")
-    world.run(D10, automatic=True, only="gold.reader_sessions")
+    world.run(D10, automatic=True, only=["silver.sessions"])
+    world.run(D10, automatic=True, only=["gold.reader_sessions"])
     after = world.lake.row_hashes(READER_SESSIONS)
     assert after["2026-03-12"] == stood["2026-03-12"]
     assert after["2026-03-10"] != stood["2026-03-10"]

@@ -1,0 +1,33 @@
+"""Which files begin first.
+
+Workers take whole files. One that takes minutes and comes last would run alone.
+"""
+
+import pytest
+
+# More than a minute each, the longest first.
+_LONG = (
+    "stream/test_stream.py",
+    "graph/test_publishing.py",
+    "graph/test_subscriptions.py",
+    "streaming/test_sink_topics.py",
+    "streaming/test_enricher.py",
+    "streaming/test_sink.py",
+    "stream/test_crashes.py",
+    "migrations/test_running_stack.py",
+    "local/test_stack.py",
+    "security/test_users.py",
+    "transforms/test_events.py",
+    "collector/test_tracker.py",
+    "collector/test_faults.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Move tests of long files to the begin; the others keep their order."""
+
+    def place(item: pytest.Item) -> int:
+        file = f"{item.path.parent.name}/{item.path.name}"
+        return _LONG.index(file) if file in _LONG else len(_LONG)
+
+    items.sort(key=place)
