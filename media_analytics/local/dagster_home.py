@@ -98,7 +98,7 @@ def command(home: Home, name: str, environment: Mapping[str, str]) -> Command:
         # A file of a killed server would make the new one fail.
         code_socket(home).unlink(missing_ok=True)
         arguments = (
-            *("-m", "dagster", "api", "grpc"),
+            *("-m", "media_analytics.local.dagster_code"),
             *("--socket", str(code_socket(home))),
             *("--module-name", MODULE),
             *("--location-name", LOCATION),

@@ -1,0 +1,56 @@
+"""`python -m media_analytics.local.dagster_code`: Dagster's code server, whose runs need not import anything again.
+
+Belongs here: how the process of a run begins. Does not belong here: the page and the daemon (`dagster_home`).
+
+Takes the arguments of `dagster api grpc`. That one begins each run in a fresh interpreter, which imports the
+definitions again. Here runs are forked from a process that has imported them and done nothing else: the forkserver of
+`multiprocessing`. Decision 0025 has the numbers.
+"""
+
+import multiprocessing
+import sys
+from typing import Any
+
+from dagster._cli.api import api_cli
+from dagster._grpc import server
+
+from media_analytics.errors import MediaAnalyticsError
+
+# What every run imports: ours, this module, how Dagster keeps runs and events.
+PRELOADED = (
+    "media_analytics.definitions",
+    "media_analytics.local.dagster_code",
+    "dagster._core.storage.base_storage",
+    "dagster._core.storage.local_compute_log_manager",
+)
+# Where Dagster keeps the `multiprocessing` context that its runs are begun with. There is no setting for it.
+_CONTEXT = "_mp_ctx"
+
+
+class ForkingServer(server.DagsterApiServer):
+    """The code server with another way to begin a run.
+
+    Raises:
+        MediaAnalyticsError: this Dagster keeps its context elsewhere.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if _CONTEXT not in vars(self):
+            raise MediaAnalyticsError(
+                "this version of Dagster begins runs in another way; look at DagsterApiServer.StartRun and adapt "
+                "media_analytics/local/dagster_code.py, or start `dagster api grpc` instead (decision 0025)"
+            )
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(list(PRELOADED))
+        vars(self)[_CONTEXT] = context
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    vars(server)["DagsterApiServer"] = ForkingServer
+    api_cli(["grpc", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()
