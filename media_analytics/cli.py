@@ -32,6 +32,7 @@ _COMMANDS: tuple[tuple[str, str | None], ...] = (
     ("faults", None),
     ("sql", None),
     ("contracts", "contracts"),
+    ("config", "config"),
 )
 
 for _module, _group in _COMMANDS:

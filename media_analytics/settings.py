@@ -7,25 +7,22 @@ environment (callers pass it), business constants of one module, and any default
 """
 
 import json
-import tomllib
 from collections.abc import Mapping
 from datetime import date
-from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 
+from media_analytics.environments import operations, reading
+from media_analytics.environments.channels import Channels
+from media_analytics.environments.operations import Operations
+from media_analytics.environments.operations import Section as _Section
 from media_analytics.errors import SettingsError
 
-PREFIX = "MEDIA_ANALYTICS_"
-# Variables of the embedded stack (`media_analytics.local`) that share the prefix and are no settings.
-NOT_SETTINGS = ("CACHE", "HOME_ID", "IVY_SETTINGS", "PARENT", "PORTS__", "SPARK_JARS", "SUPERVISED")
-Environment = Literal["dev", "qa", "uat", "prod"]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+PREFIX = reading.PREFIX
+NOT_SETTINGS = reading.NOT_SETTINGS
+Environment = operations.Environment
 
 
 class Brand(_Section):
@@ -73,7 +70,7 @@ class Kafka(_Section):
     sasl_password: SecretStr | None = None
     ssl_ca_location: Path | None = None
     # Further users this process may act as, by what they are for (`admin`: migrations). Without one it acts as itself.
-    users: dict[str, KafkaUser] = {}
+    users: dict[str, KafkaUser] = Field(default_factory=dict)
     replication_factor: int = Field(default=3, ge=1)
 
     def acting_as(self, purpose: str) -> Self:
@@ -274,6 +271,8 @@ class Settings(_Section):
     automation: Automation = Automation()
     dagster: Dagster
     dashboard: Dashboard = Dashboard()
+    operations: Operations
+    channels: Channels
 
     @model_validator(mode="after")
     def _keys_outside_local(self) -> Self:
@@ -287,6 +286,23 @@ class Settings(_Section):
             raise ValueError(f"collector.keys name unknown brands: {', '.join(sorted(unknown))}")
         return self
 
+    def reachable_channels(self) -> Channels:
+        """How people are told of failures. On a laptop nobody need be told.
+
+        Raises:
+            SettingsError: outside a laptop, a channel or the address of the runbooks is not set.
+        """
+        missing = [] if self.local else self.channels.missing()
+        if not self.local and not self.channels.runbooks_url.startswith(("http://", "https://")):
+            missing.append("channels.runbooks_url")
+        if missing:
+            names = ", ".join(f"{PREFIX}{name.upper().replace('.', '__')}" for name in missing)
+            raise SettingsError(
+                f"{self.environment}: nobody would hear of a failure; set {names} (the mail server as JSON: "
+                '{"host": ..., "sender": ...}; the addresses of webhook and runbooks as they are)'
+            )
+        return self.channels
+
     def health_file(self, service: str) -> Path:
         """The file a process without a port touches to say it lives."""
         return self.home / "run" / f"{service}.health.json"
@@ -298,24 +314,18 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     Raises:
         SettingsError: a value is missing, unknown or wrong; the message lists each with its variable.
     """
-    name = environ.get(f"{PREFIX}ENVIRONMENT")
-    allowed = ", ".join(get_args(Environment))
-    if name is None or name not in get_args(Environment):
-        raise SettingsError(
-            f"{PREFIX}ENVIRONMENT is {name!r}; expected one of {allowed}. On a laptop run "
-            '`eval "$(media-analytics env)"` after `media-analytics up`.'
-        )
-    values: dict[str, Any] = {}
-    for overlay in ("base", name):
-        _merge(values, tomllib.loads(_overlay_text(overlay)))
-    _merge(values, _from_environ(environ))
+    variable = f"{PREFIX}ENVIRONMENT"
+    name = reading.environment_named(
+        environ.get(variable),
+        variable,
+        '. On a laptop run `eval "$(media-analytics env)"` after `media-analytics up`.',
+    )
+    values = reading.declared(name)
+    reading.merge(values, reading.from_variables(environ))
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        lines = [
-            f"  {PREFIX}{'__'.join(str(p).upper() for p in e['loc']) or '(whole)'}: {e['msg']}"
-            for e in error.errors(include_input=False, include_url=False)
-        ]
+        lines = [f"  {problem}" for problem in reading.problems(error, name, Settings)]
         raise SettingsError(
             f"the settings of environment {name!r} are not valid:\n" + "\n".join(lines)
         ) from None
@@ -333,33 +343,3 @@ def environment_variables(values: Mapping[str, Any], prefix: str = PREFIX) -> di
         else:
             flat[name] = str(value)
     return flat
-
-
-def _overlay_text(name: str) -> str:
-    return resources.files("media_analytics.environments").joinpath(f"{name}.toml").read_text("utf-8")
-
-
-def _merge(target: dict[str, Any], extra: Mapping[str, Any]) -> None:
-    for key, value in extra.items():
-        if isinstance(value, Mapping) and isinstance(target.get(key), dict):
-            _merge(target[key], value)
-        else:
-            target[key] = value
-
-
-def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Nest `PREFIX_A__B=value`; a variable `..._FILE` names a secret file. JSON lists and objects are parsed."""
-    values: dict[str, Any] = {}
-    for name, text in environ.items():
-        if not name.startswith(PREFIX) or name.removeprefix(PREFIX).startswith(NOT_SETTINGS):
-            continue
-        path = name.removeprefix(PREFIX).lower().split("__")
-        if path[-1].endswith("_file"):
-            path[-1] = path[-1].removesuffix("_file")
-            text = Path(text).read_text("utf-8").strip()
-        value: Any = json.loads(text) if text[:1] in ("[", "{") else text
-        node = values
-        for part in path[:-1]:
-            node = node.setdefault(part, {})
-        node[path[-1]] = value
-    return values

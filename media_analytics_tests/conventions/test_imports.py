@@ -15,6 +15,8 @@ PROCESSES = tuple(
 # room -> name prefixes that its modules must not import, anywhere (architecture, "Rooms")
 FORBIDDEN = {
     "media_analytics/contracts": ("dagster", "confluent_kafka", "clickhouse_connect", "httpx", "deltalake"),
+    # Collector and sinks read their settings, too.
+    "media_analytics/environments": ("dagster", "pyspark", "pandera", "media_analytics.local"),
     "media_analytics/resources": ("media_analytics.assets", "media_analytics.automation"),
     "media_analytics/checks": ("media_analytics.assets", "spark_jobs.transforms"),
     "media_analytics/modelling": (
