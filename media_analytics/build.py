@@ -47,6 +47,8 @@ from media_analytics.automation.micro_batch_maintenance import maintenance_job
 from media_analytics.automation.micro_batches import micro_batch_sensor
 from media_analytics.automation.minutes import minutes_sensor
 from media_analytics.automation.monitors import monitor_sensors
+from media_analytics.automation.notices.sensor import notices_sensors
+from media_analytics.automation.pipeline import PIPELINE, pipeline_schedules
 from media_analytics.automation.proofs import proofs_sensor
 from media_analytics.automation.schedules import schedules
 from media_analytics.checks.external import external_checks
@@ -55,6 +57,7 @@ from media_analytics.factory import asset_key, table_asset
 from media_analytics.factory_whole import whole_table_asset
 from media_analytics.micro_batches.asset import micro_batch_asset, micro_batch_specs
 from media_analytics.partitions import Partitions
+from media_analytics.resources.channels import Channels
 from media_analytics.resources.clickhouse import ClickHouse
 from media_analytics.resources.clock import Clock
 from media_analytics.resources.dashboard import Dashboard
@@ -121,14 +124,18 @@ def _definitions(settings: Settings, resource_overrides: Mapping[str, Any]) -> d
             proofs_sensor(list(jobs.values())),
             minutes_sensor(jobs[MINUTE_ANALYSIS]),
             micro_batch_sensor(settings, micro_batched, jobs[MICRO_BATCHES]),
+            *notices_sensors(settings, [PIPELINE]),
         ],
-        schedules=schedules(
-            settings,
-            list(jobs.values()),
-            maintenance.maintenance_request,
-            micro_batch_maintenance,
-            micro_batched,
-        ),
+        schedules=[
+            *schedules(
+                settings,
+                list(jobs.values()),
+                maintenance.maintenance_request,
+                micro_batch_maintenance,
+                micro_batched,
+            ),
+            *pipeline_schedules(settings, [job for job in jobs.values() if job.name == PIPELINE]),
+        ],
         resources=resources(settings) | dict(resource_overrides),
         # A step costs 0.05 s in this process and seconds in one of its own; runs are what is parallel.
         executor=dg.in_process_executor,
@@ -148,4 +155,5 @@ def resources(settings: Settings) -> dict[str, Any]:
         "clickhouse": ClickHouse(settings),
         "minute_files": MinuteFiles(settings),
         "dashboard": Dashboard(settings),
+        "channels": Channels(settings),
     }

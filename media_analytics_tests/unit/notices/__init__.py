@@ -1,0 +1,1 @@
+"""Tests: telling people."""
