@@ -25,6 +25,7 @@ _COMMANDS: tuple[tuple[str, str | None], ...] = (
     ("stack", None),
     ("run", None),
     ("ingest", "ingest"),
+    ("generate", "generate"),
     ("simulate", None),
     ("trace", None),
     ("completeness", None),

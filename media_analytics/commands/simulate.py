@@ -60,7 +60,7 @@ def command(
         return
     from streaming.simulator.send import DEFAULT_EVENTS
 
-    with _bar("Simulated day") as progress:
+    with bar("Simulated day") as progress:
         result = simulate(
             _settings(),
             seed=seed,
@@ -105,7 +105,7 @@ def _replay(source: Path, target: str | None, brand: str | None, rate: float | N
         settings = _settings()
         target = settings.collector.url
         key = next((k.key.get_secret_value() for k in settings.collector.keys if k.kind == "server"), None)
-    with _bar(source.name) as progress:
+    with bar(source.name) as progress:
         result = replay(
             source, target, key or os.environ.get("MEDIA_ANALYTICS_INGEST_KEY"), brand, rate, progress
         )
@@ -118,7 +118,7 @@ def _replay(source: Path, target: str | None, brand: str | None, rate: float | N
 def _live(seed: int, rate: float, events: int | None) -> None:
     from streaming.simulator.live import live
 
-    with _bar(f"Live, {rate:g} a second; Ctrl-C ends it") as progress:
+    with bar(f"Live, {rate:g} a second; Ctrl-C ends it") as progress:
         try:
             live(_settings(), seed=seed, rate=rate, events=events, progress=progress)
         except KeyboardInterrupt:
@@ -126,7 +126,8 @@ def _live(seed: int, rate: float, events: int | None) -> None:
 
 
 @contextmanager
-def _bar(title: str) -> "Iterator[Progress]":
+def bar(title: str) -> "Iterator[Progress]":
+    """A progress bar on standard error; what it gives takes done and total."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

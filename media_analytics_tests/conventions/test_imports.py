@@ -47,6 +47,15 @@ FORBIDDEN = {
         "deltalake",
         "pyarrow",
     ),
+    # A source knows nothing of who reads it.
+    "media_analytics/generators": (
+        "dagster",
+        "pyspark",
+        "deltalake",
+        "media_analytics.contracts",
+        "media_analytics.local",
+        "media_analytics.settings",
+    ),
     "media_analytics/automation": ("spark_jobs.transforms",),
     "media_analytics/assets": ("confluent_kafka", "clickhouse_connect", "httpx", "media_analytics.local"),
     "streaming": ("dagster", "pyspark", "pandera", "media_analytics.contracts", "media_analytics.local"),

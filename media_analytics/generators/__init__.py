@@ -1,0 +1,1 @@
+"""Makers of source files for demos, tests and benchmarks. Nothing in production needs them."""
