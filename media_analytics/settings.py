@@ -117,6 +117,8 @@ class Spark(_Section):
     cores: int = Field(default=2, ge=1)
     # Folder for the state of live queries that executors and commands reach; unset: in the home, on a laptop only.
     live_checkpoints: str | None = None
+    # Its own page; read in debug mode only, when plans and stage times of each run are kept.
+    ui_url: str | None = None
 
     def connection_string(self) -> str:
         """`remote` with the token, as `SparkSession.builder.remote` takes it."""
@@ -255,6 +257,8 @@ class Settings(_Section):
     home: Path
     # True only in the embedded stack on a laptop; the collector then accepts requests without a key.
     local: bool = False
+    # Spark shows its page, and plans and stage times of each run are kept in the home: slower, and plans hold literals.
+    debug: bool = False
     history_start: date
     arrival_start: date
     brands: dict[str, Brand]

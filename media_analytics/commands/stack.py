@@ -192,7 +192,7 @@ def _interrupt(signal_number: int, frame: FrameType | None) -> NoReturn:
 def _print_status(home: "Home") -> None:
     from rich.console import Console
 
-    from media_analytics.local.status import collect, dashboard_link, page_link
+    from media_analytics.local.status import collect, dashboard_link, page_link, spark_page_link
 
     statuses = collect(home)
     console = Console()
@@ -203,6 +203,9 @@ def _print_status(home: "Home") -> None:
         typer.echo(f"Dagster: {page_link(home)}")
     if any(one.name == "dashboard" and one.state == "ready" for one in statuses):
         typer.echo(f"Dashboard: {dashboard_link(home)}")
+    page = spark_page_link(home)
+    if page is not None and any(one.name == "spark" and one.state == "ready" for one in statuses):
+        typer.echo(f"Spark: {page} (debug mode; plans of each run are kept in {home.path / 'debug'})")
 
 
 def status_table(statuses: "Sequence[ServiceStatus]") -> "Table":

@@ -25,6 +25,9 @@ Level = Literal["ok", "warning", "failed"]
 _PYTHON = ((3, 11), (3, 14))
 _MIN_DISK_BYTES = 2 * 1024**3
 _MIN_DISK_PCT = 5.0
+# Spark has a page in debug mode only.
+DEBUG_VARIABLE = "MEDIA_ANALYTICS_DEBUG"
+_OFF = ("", "0", "false", "f", "no", "n", "off")
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,8 @@ def _ports(
     external = external_services(chosen, environ)
     needed = {s.port for s in services if s.port and s.name not in external}
     needed |= {f"{s.port}_controller" for s in services if s.name in BROKERS and s.port in needed}
+    if "spark" in needed and environ.get(DEBUG_VARIABLE, "false").lower() not in _OFF:
+        needed.add("spark_ui")
     busy = {name: port for name, port in chosen.items() if name in needed and not homes.is_port_free(port)}
     if not busy:
         return [Check("ports", "ok", ", ".join(str(chosen[name]) for name in sorted(needed)) + " are free")]

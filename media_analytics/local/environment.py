@@ -14,7 +14,7 @@ from media_analytics.local.artifacts import Artifacts
 from media_analytics.local.files import write_atomically
 from media_analytics.local.home import Home
 from media_analytics.local.services import BROKERS, SERVICES
-from media_analytics.settings import NOT_SETTINGS, PREFIX, environment_variables
+from media_analytics.settings import NOT_SETTINGS, PREFIX, environment_variables, load_settings
 
 HOME_ID_VARIABLE = "MEDIA_ANALYTICS_HOME_ID"
 # Marks the children of a home's supervisor. `env` does not print it, so no shell of the user carries it.
@@ -88,7 +88,10 @@ def stack_environment(home: Home, artifacts: Artifacts, environ: Mapping[str, st
             "home": home.path,
             "local": "true",
             "kafka": kafka_security.settings(home),
-            "spark": {"token": home.secrets.spark_token},
+            "spark": {
+                "token": home.secrets.spark_token,
+                "ui_url": f"http://127.0.0.1:{ports['spark_ui']}",
+            },
             "clickhouse": {
                 "password": home.secrets.clickhouse_password,
                 "reader_password": home.secrets.clickhouse_reader_password,
@@ -142,6 +145,12 @@ def read_stack_environment(path: Path) -> dict[str, str]:
         name, _, value = word.partition("=")
         variables[name] = value
     return variables
+
+
+def is_debug(home: Home) -> bool:
+    """Whether the stack of this home was started in debug mode."""
+    variables = read_stack_environment(home.environment_file)
+    return bool(variables) and load_settings(variables).debug
 
 
 def command_environment(environ: Mapping[str, str]) -> dict[str, str]:

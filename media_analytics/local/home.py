@@ -36,6 +36,7 @@ DEFAULT_PORTS: Mapping[str, int] = {
     "kafka_3_controller": 9097,
     "registry": 8081,
     "spark": 15002,
+    "spark_ui": 4040,
     "clickhouse": 8123,
     "collector": 8088,
     "dagster_webserver": 3000,

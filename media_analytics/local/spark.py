@@ -13,6 +13,7 @@ import pyspark
 
 from media_analytics.local.artifacts import Artifacts
 from media_analytics.local.commands import Command
+from media_analytics.local.environment import is_debug
 from media_analytics.local.files import write_atomically
 from media_analytics.local.home import Home
 
@@ -20,8 +21,7 @@ from media_analytics.local.home import Home
 _DEFAULTS = """spark.master local[2]
 spark.driver.memory 1g
 spark.driver.extraJavaOptions -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError -Dderby.system.home={folder}
-spark.ui.enabled false
-spark.ui.showConsoleProgress false
+{ui}spark.ui.showConsoleProgress false
 spark.sql.session.timeZone UTC
 spark.sql.shuffle.partitions 2
 spark.sql.extensions io.delta.sql.DeltaSparkSessionExtension
@@ -36,6 +36,14 @@ spark.connect.grpc.binding.address 127.0.0.1
 spark.connect.grpc.binding.port {port}
 spark.connect.authenticate.token {token}
 """
+
+# On loopback (SPARK_LOCAL_IP), for whoever works on this machine; nobody ends a query by a click.
+_PAGE = """spark.ui.enabled true
+spark.ui.port {port}
+spark.port.maxRetries 0
+spark.ui.killEnabled false
+"""
+_NO_PAGE = "spark.ui.enabled false\n"
 
 _LOGGING = """status=error
 appender.console.type=Console
@@ -60,6 +68,7 @@ def command(home: Home, artifacts: Artifacts, environ: Mapping[str, str]) -> Com
             warehouse=folder / "warehouse",
             scratch=scratch,
             port=home.ports["spark"],
+            ui=_PAGE.format(port=home.ports["spark_ui"]) if is_debug(home) else _NO_PAGE,
             token=home.secrets.spark_token,
         ),
     )

@@ -15,6 +15,7 @@ from media_analytics.local import readiness, supervision
 from media_analytics.local.environment import (
     embedded_addresses,
     external_services,
+    is_debug,
     read_stack_environment,
 )
 from media_analytics.local.home import Home
@@ -123,6 +124,14 @@ def page_link(home: Home) -> str:
 def dashboard_link(home: Home) -> str:
     """The dashboard with the token that opens it."""
     return f"http://127.0.0.1:{home.ports['dashboard']}/?token={home.secrets.dagster_token}"
+
+
+def spark_page_link(home: Home) -> str | None:
+    """Spark's page; None unless the stack runs in debug mode with a Spark server of its own."""
+    is_external = "spark" in external_services(
+        home.ports, read_stack_environment(home.environment_file), home.kafka.brokers
+    )
+    return None if is_external or not is_debug(home) else f"http://127.0.0.1:{home.ports['spark_ui']}/"
 
 
 def restarts(home: Home, name: str) -> int:

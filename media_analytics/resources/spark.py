@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.connect.client.retries import DefaultPolicy
 
 from media_analytics.errors import ServiceError
+from media_analytics.resources import spark_debug
 from media_analytics.settings import Settings
 
 # Waits of 50 ms, 200 ms, ... 60 s between them: a minute and a half in all. The client's own 15 take over 10 minutes.
@@ -85,6 +86,8 @@ class SparkConnect:
         finally:
             for tag in clean:
                 session.removeTag(tag)
+            if spark_debug.is_on(self._settings):
+                spark_debug.keep(self._settings, run_id, asset, clean)
 
     def close(self) -> None:
         """End the session on the server. A later `session()` makes a new one."""

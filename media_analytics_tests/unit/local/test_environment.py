@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from media_analytics.errors import MediaAnalyticsError
-from media_analytics.local import environment, launch
+from media_analytics.local import environment, launch, status
 from media_analytics.local import home as homes
 from media_analytics.local.artifacts import Artifacts
 from media_analytics.local.home import Home
@@ -80,3 +80,13 @@ def test_services_without_settings_see_no_secret(home: Home, name: str) -> None:
     environment.write_stack_environment(home.environment_file, _variables(home))
     values = launch.child_environment(home, name, {"PATH": "/bin"}).values()
     assert not set(vars(home.secrets).values()) & set(values)
+
+
+def test_the_link_to_sparks_page_is_there_in_debug_mode_only(home: Home) -> None:
+    environment.write_stack_environment(home.environment_file, _variables(home))
+    assert status.spark_page_link(home) is None
+    environment.write_stack_environment(home.environment_file, _variables(home, DEBUG="true"))
+    assert status.spark_page_link(home) == f"http://127.0.0.1:{home.ports['spark_ui']}/"
+    elsewhere = _variables(home, DEBUG="true", SPARK__REMOTE="sc://spark.example.org:15002")
+    environment.write_stack_environment(home.environment_file, elsewhere)
+    assert status.spark_page_link(home) is None
