@@ -19,6 +19,7 @@ from media_analytics.assets.bronze import (
     session_events,
 )
 from media_analytics.assets.bronze import user_events as bronze
+from media_analytics.assets.bronze import video_files as raw_video
 from media_analytics.assets.extracts import interactions as extracts
 from media_analytics.assets.gold import (
     reader_devices,
@@ -27,6 +28,7 @@ from media_analytics.assets.gold import (
     reader_sessions,
     reader_sources,
     reader_subscriptions,
+    video_marts,
 )
 from media_analytics.assets.kafka import topics
 from media_analytics.assets.ops import (
@@ -37,20 +39,23 @@ from media_analytics.assets.ops import (
     restatements,
     subscription_dates,
     touched_dates,
+    video_maintenance,
 )
 from media_analytics.assets.realtime import tables as realtime
 from media_analytics.assets.results import interactions as results
 from media_analytics.assets.silver import consent, content, events, sessions, subscriptions
+from media_analytics.assets.silver import video_files as silver_video
 from media_analytics.automation.conditions import automation_sensor, on_arrival
-from media_analytics.automation.jobs import MICRO_BATCHES, MINUTE_ANALYSIS, asset_jobs
+from media_analytics.automation.jobs import MICRO_BATCHES, MINUTE_ANALYSIS, VIDEO_FILES, asset_jobs
 from media_analytics.automation.micro_batch_maintenance import maintenance_job
 from media_analytics.automation.micro_batches import micro_batch_sensor
 from media_analytics.automation.minutes import minutes_sensor
 from media_analytics.automation.monitors import monitor_sensors
 from media_analytics.automation.notices.sensor import notices_sensors
-from media_analytics.automation.pipeline import PIPELINE, pipeline_schedules
+from media_analytics.automation.pipeline import PIPELINE, pipeline_schedules, retries, run_tags
 from media_analytics.automation.proofs import proofs_sensor
 from media_analytics.automation.schedules import schedules
+from media_analytics.automation.video_files import video_files_sensor
 from media_analytics.checks.external import external_checks
 from media_analytics.checks.micro_batches import micro_batch_lag
 from media_analytics.factory import asset_key, table_asset
@@ -68,7 +73,7 @@ from media_analytics.resources.minute_files import MinuteFiles
 from media_analytics.resources.spark import SparkConnect
 from media_analytics.settings import Settings
 
-EXTERNAL = (topics, realtime, bronze, touched_dates, subscription_dates, restatements, maintenance)
+EXTERNAL = (topics, realtime, bronze, touched_dates, subscription_dates, restatements, maintenance, raw_video)
 MICRO_BATCHED = (
     content_events,
     session_events,
@@ -80,6 +85,7 @@ MICRO_BATCHED = (
 PROOFS = (offset_bounds, completeness)
 MINUTES = (extracts, results)
 REPLAYS = (dead_letter_replays,)
+VIDEO = (raw_video, silver_video, video_marts)
 COMPUTED = (
     events.TABLE,
     sessions.TABLE,
@@ -105,7 +111,7 @@ def _definitions(settings: Settings, resource_overrides: Mapping[str, Any]) -> d
     partitions = Partitions.of(settings)
     micro_batched = [module.TABLE for module in MICRO_BATCHED]
     checks = [*external_checks(), micro_batch_lag(micro_batched), events.far_copies_check()]
-    jobs = {job.name: job for job in asset_jobs(checks)}
+    jobs = {job.name: job for job in asset_jobs(checks, run_tags(settings.operations))}
     micro_batch_maintenance = maintenance_job(micro_batched)
     return dg.Definitions(
         assets=[
@@ -114,7 +120,8 @@ def _definitions(settings: Settings, resource_overrides: Mapping[str, Any]) -> d
             *(whole_table_asset(t, on_arrival(asset_key(t.trigger))) for t in WHOLE),
             *(micro_batch_asset(m.TABLE, partitions, m) for m in MICRO_BATCHED),
             *(spec for m in MICRO_BATCHED for spec in micro_batch_specs(m.TABLE, partitions, m)),
-            *(module.asset(partitions) for module in (*PROOFS, *MINUTES, *REPLAYS)),
+            *(module.asset(partitions) for module in (*PROOFS, *MINUTES, *REPLAYS, video_maintenance)),
+            *(a for module in VIDEO for a in module.assets(partitions, retries(settings.operations))),
         ],
         asset_checks=checks,
         jobs=[*jobs.values(), maintenance.maintenance_request, micro_batch_maintenance],
@@ -124,6 +131,7 @@ def _definitions(settings: Settings, resource_overrides: Mapping[str, Any]) -> d
             proofs_sensor(list(jobs.values())),
             minutes_sensor(jobs[MINUTE_ANALYSIS]),
             micro_batch_sensor(settings, micro_batched, jobs[MICRO_BATCHES]),
+            video_files_sensor(settings, jobs[VIDEO_FILES]),
             *notices_sensors(settings, [PIPELINE]),
         ],
         schedules=[

@@ -32,6 +32,8 @@ from media_analytics.resources.spark import SparkConnect
 from media_analytics.settings import Settings
 
 AUTOMATIC_TAG = "media_analytics/automatic"
+# Why a run runs, for whoever reads which numbers it changed.
+CAUSE_TAG = "media_analytics/cause"
 UPSTREAM_METADATA = "upstream_version"
 RETRIES = dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 Transform = Callable[["Inputs"], Any]

@@ -221,6 +221,14 @@ class MicroBatches(_Section):
     max_bytes: int = Field(default=16 * 1024 * 1024, ge=1)
 
 
+class VideoFiles(_Section):
+    """Files of the video marts. `landing` is the folder (or `s3a://` address) that is watched; unset: none is."""
+
+    landing: str | None = None
+    # Seconds between two looks at the folder; a file is loaded when two looks found it the same.
+    interval_seconds: int = Field(default=60, ge=5)
+
+
 class Automation(_Section):
     """When a touched date is recomputed. Seconds."""
 
@@ -272,6 +280,7 @@ class Settings(_Section):
     privacy: Privacy
     stream: Stream = Stream()
     micro_batches: MicroBatches = MicroBatches()
+    video: VideoFiles = VideoFiles()
     automation: Automation = Automation()
     dagster: Dagster
     dashboard: Dashboard = Dashboard()

@@ -4,11 +4,14 @@ Belongs here: jobs over assets and checks, by name. Does not belong here: when t
 `conditions.py`).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
+from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.registry import TABLES, table
+from media_analytics.contracts.tables import video_files, video_gold
 from media_analytics.factory import asset_key
 
 # What `define_asset_job` returns; dagster does not export the type.
@@ -20,12 +23,22 @@ EXTERNAL_CONTRACTS = "audit_external"
 MICRO_BATCHES = "micro_batches"
 MINUTE_ANALYSIS = "minute_analysis"
 DEAD_LETTER_REPLAYS = "dead_letter_replays"
+# From files to the video marts: one ingest, five steps of silver, five of gold. Its partition is the date.
+VIDEO_FILES = "media_analytics_pipeline"
+VIDEO_MAINTENANCE = "video_maintenance"
 READER_LAYERS = ("silver", "gold")
+_VIDEO = {c.full_name: c for c in (*video_files.CONTRACTS, *video_gold.CONTRACTS)}
 
 
-def asset_jobs(external_checks: list[dg.AssetChecksDefinition]) -> list[AssetJob]:
-    """Everything a person or a sensor starts by name."""
-    reader = [asset_key(c) for c in TABLES.values() if c.layer in READER_LAYERS]
+def _reader_tables() -> list[TableContract]:
+    return [c for c in TABLES.values() if c.layer in READER_LAYERS and c.full_name not in _VIDEO]
+
+
+def asset_jobs(
+    external_checks: list[dg.AssetChecksDefinition], video_run_tags: Mapping[str, str]
+) -> list[AssetJob]:
+    """Everything a person or a sensor starts by name. `video_run_tags` are those of every run of the video files."""
+    reader = [asset_key(c) for c in _reader_tables()]
     micro_batched = [
         asset_key(c) for c in TABLES.values() if c.layer == "bronze" and c.writer == "micro-batch"
     ]
@@ -67,5 +80,17 @@ def asset_jobs(external_checks: list[dg.AssetChecksDefinition]) -> list[AssetJob
             MICRO_BATCHES,
             selection=dg.AssetSelection.assets(*micro_batched) - dg.AssetSelection.checks(*external_checks),
             description="Appends new records of the topics to their bronze tables; without ranges, rebuilds hours.",
+        ),
+        dg.define_asset_job(
+            VIDEO_MAINTENANCE,
+            selection=dg.AssetSelection.assets(asset_key(table("ops.video_maintenance"))),
+            description="Compacts, orders and vacuums the video tables, and records what that changed.",
+        ),
+        dg.define_asset_job(
+            VIDEO_FILES,
+            selection=dg.AssetSelection.assets(*(asset_key(c) for c in _VIDEO.values() if c.layer != "ops"))
+            - dg.AssetSelection.checks(*external_checks),
+            tags=dict(video_run_tags),
+            description="Loads new files and brings the video marts up to date; with a date, computes that date again.",
         ),
     ]

@@ -11,7 +11,13 @@ from typing import get_args
 
 import dagster as dg
 
-from media_analytics.automation.jobs import COMPLETENESS, DEAD_LETTER_REPLAYS, EXTERNAL_CONTRACTS, AssetJob
+from media_analytics.automation.jobs import (
+    COMPLETENESS,
+    DEAD_LETTER_REPLAYS,
+    EXTERNAL_CONTRACTS,
+    VIDEO_MAINTENANCE,
+    AssetJob,
+)
 from media_analytics.automation.micro_batch_maintenance import maintenance_config
 from media_analytics.errors import SettingsError
 from media_analytics.micro_batches.table import MicroBatched
@@ -49,6 +55,12 @@ CRONS: Mapping[str, Mapping[Environment, str | None]] = {
         "uat": "20 5 * * *",
         "prod": "20 5 * * *",
     },
+    "maintain_video_tables": {
+        "dev": "50 4 * * *",
+        "qa": "50 4 * * *",
+        "uat": "50 4 * * *",
+        "prod": "50 4 * * *",
+    },
     "vacuum_micro_batched_tables": {
         "dev": "40 4 * * *",
         "qa": "40 4 * * *",
@@ -79,6 +91,12 @@ def schedules(
             name="audit_external_tables",
             cron_schedule=cron,
             job=by_name[EXTERNAL_CONTRACTS],
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+        ),
+        "maintain_video_tables": lambda cron: dg.ScheduleDefinition(
+            name="maintain_video_tables",
+            cron_schedule=cron,
+            job=by_name[VIDEO_MAINTENANCE],
             default_status=dg.DefaultScheduleStatus.RUNNING,
         ),
         "vacuum_streamed_tables": lambda cron: _vacuum(cron, maintenance),

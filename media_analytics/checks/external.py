@@ -35,7 +35,13 @@ EXTERNAL = tuple(
     if contract.writer in ("stream", "sink", "replay")
     or (contract.writer == "micro-batch" and contract.layer == "ops")
     or contract.full_name
-    in ("ops.session_dates", "ops.subscription_dates", "ops.restatements", "ops.maintenance_requests")
+    in (
+        "ops.session_dates",
+        "ops.subscription_dates",
+        "ops.restatements",
+        "ops.maintenance_requests",
+        "ops.video_files",
+    )
 )
 STREAMED: Mapping[str, Sequence[TableContract]] = {
     "stream": (table("bronze.user_events"),),

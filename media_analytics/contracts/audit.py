@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from media_analytics.contracts.dialects import Dialect, quoted, violates, violates_row
-from media_analytics.contracts.model import Contract
+from media_analytics.contracts.model import Contract, TableContract
 from media_analytics.contracts.spark import spark_type
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ def schema_difference(contract: Contract, stored: "StructType") -> list[str]:
     want = {column.name: spark_type(column.arrow_type) for column in contract.columns}
     have = {f.name: f.dataType.simpleString() for f in stored.fields}
     differences = [f"{name}: missing, expected {want[name]}" for name in want if name not in have]
-    differences += [f"{name}: {have[name]} is not in the contract" for name in have if name not in want]
+    if not (isinstance(contract, TableContract) and contract.keeps_unknown_columns):
+        differences += [f"{name}: {have[name]} is not in the contract" for name in have if name not in want]
     differences += [
         f"{name}: {have[name]}, expected {want[name]}"
         for name in want

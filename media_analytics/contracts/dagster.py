@@ -6,6 +6,7 @@ Belongs here: how a contract shows in the asset catalogue. Does not belong here:
 
 from typing import TYPE_CHECKING, Any
 
+from media_analytics.contracts.lineage import column_lineage
 from media_analytics.contracts.model import Column, Contract, Full, TableContract
 from media_analytics.contracts.spark import spark_type
 
@@ -51,6 +52,7 @@ def metadata(contract: Contract) -> dict[str, Any]:
         "contract/purposes": ", ".join(contract.purposes) or "none",
         "contract/personal_data": ", ".join(c.name for c in contract.columns if c.personal_data) or "none",
     }
+    values |= column_lineage(contract)
     if isinstance(contract.partitioning, Full):
         values["partitions/none_because"] = contract.partitioning.reason
     if isinstance(contract, TableContract):

@@ -137,6 +137,8 @@ def _rule(check: Any) -> str:
             return f"one of {values['allowed_values']}"
         case "items_isin":
             return f"each one of {values['allowed']}"
+        case "str_length" if check.statistics.get("max_value") is None:
+            return f"at least {values['min_value']} character"
         case "str_length":
             return f"at most {values['max_value']} characters"
         case "str_matches":

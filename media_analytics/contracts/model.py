@@ -136,6 +136,8 @@ class TableContract:
     retention: timedelta | None = None
     # Layers bronze and realtime: the topic whose messages are the rows.
     source: str | None = None
+    # Columns that its files bring and the contract does not know are added to the stored table.
+    keeps_unknown_columns: bool = False
 
     @property
     def key(self) -> tuple[str, str]:

@@ -8,7 +8,16 @@ from types import MappingProxyType
 
 from media_analytics.contracts.model import TableContract, TopicContract
 from media_analytics.contracts.tables import dead_letters as dead_letter_tables
-from media_analytics.contracts.tables import events, intervals, minutes, operations, reader_gold, sessions
+from media_analytics.contracts.tables import (
+    events,
+    intervals,
+    minutes,
+    operations,
+    reader_gold,
+    sessions,
+    video_files,
+    video_gold,
+)
 from media_analytics.contracts.tables import families as family_tables
 from media_analytics.contracts.topics import dead_letters, families, user
 from media_analytics.errors import ContractError
@@ -25,6 +34,8 @@ TABLES: Mapping[str, TableContract] = MappingProxyType(
             reader_gold,
             minutes,
             operations,
+            video_files,
+            video_gold,
         )
         for contract in module.CONTRACTS
     }

@@ -97,6 +97,7 @@ def stack_environment(home: Home, artifacts: Artifacts, environ: Mapping[str, st
                 "reader_password": home.secrets.clickhouse_reader_password,
             },
             "lake": {"url": home.lake},
+            "video": {"landing": home.path / "landing" / "video"},
             "collector": {"url": f"http://127.0.0.1:{ports['collector']}"},
             "enrichment": {"geo_database": artifacts.geo_database, "referrers": artifacts.referrers},
             "privacy": {

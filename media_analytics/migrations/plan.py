@@ -230,6 +230,8 @@ def _type_changed(service: Service, table: str, column: str, have: str, want: st
 
 
 def _surplus(service: Service, name: str, contract: TableContract, stored: StoredTable) -> list[Difference]:
+    if contract.keeps_unknown_columns:
+        return []
     known = set(contract.column_names)
     fix = "keep it in the contract; dropping a column deletes data, so do that by hand"
     return [

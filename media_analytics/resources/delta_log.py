@@ -97,6 +97,25 @@ class DeltaLog:
         """
         return int(self._table(contract).version())
 
+    def noted(self, contract: TableContract, name: str) -> Any:
+        """What the newest commit that says `name` in its note says; None when none of the last hundred does."""
+        for commit in self._table(contract).history(_RECENT_COMMITS):
+            try:
+                note = json.loads(commit.get("userMetadata") or "null")
+            except json.JSONDecodeError:
+                continue
+            if isinstance(note, dict) and name in note:
+                return note[name]
+        return None
+
+    def committed_at(self, contract: TableContract, version: int) -> datetime | None:
+        """When a version was committed; None when the log does not hold its commit any more."""
+        system, root = self._open(contract)
+        for action in _actions(system, f"{root}/_delta_log/{version:020d}.json") or []:
+            if "commitInfo" in action:
+                return datetime.fromtimestamp(action["commitInfo"]["timestamp"] / 1000, UTC)
+        return None
+
     def newest_change(self, contract: TableContract, after: int = -1) -> tuple[int, datetime | None]:
         """The newest version, and when the newest commit after `after` that changed rows was made, if one did.
 

@@ -123,8 +123,8 @@ class Lake:
 
     # -- writing
 
-    def stage(self, contract: TableContract, df: DataFrame, run_id: str) -> Staged:
-        """Write `df` beside the lake in the contract's columns and types and count it.
+    def stage(self, contract: TableContract, df: DataFrame, run_id: str, *, counted: bool = True) -> Staged:
+        """Write `df` beside the lake in the contract's columns and types and count it, unless that is not wanted.
 
         Staging again under the same run id replaces the first attempt.
 
@@ -138,7 +138,7 @@ class Lake:
         frame = spark.read.schema(spark_schema(contract)).parquet(path)
         view = re.sub(r"\W+", "_", f"staged_{contract.layer}_{contract.name}_{run_id}")
         frame.createOrReplaceTempView(view)
-        return Staged(contract, path, run_id, frame, view, _count(contract, frame))
+        return Staged(contract, path, run_id, frame, view, _count(contract, frame) if counted else {})
 
     def publish(self, contract: TableContract, staged: Staged, partitions: Sequence[str]) -> int:
         """Replace exactly `partitions` (ISO text) by the staged rows in one commit; return its version.
@@ -198,6 +198,14 @@ class Lake:
             "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
         ).collect()
         self.spark.catalog.dropTempView(view)
+        return self.version(contract)
+
+    def restore(self, contract: TableContract, version: int) -> int:
+        """Make an earlier version stand again, as a new version; its number."""
+        _refuse_other_writer(contract)
+        self.spark.sql(
+            f"RESTORE TABLE delta.`{self.path(contract)}` TO VERSION AS OF {int(version)}"
+        ).collect()
         return self.version(contract)
 
     def delete_staging(self, staged: Staged) -> None:

@@ -75,7 +75,8 @@ def edge_values(contract: Contract, column: Column) -> list[Any]:
         return [None, [], ["nobody agreed"], [*_allowed(contract, column)]]
     if pa.types.is_binary(kind):
         return [None, b"", b"\x00\xff"]
-    longest = [c.statistics["max_value"] for c in _checks(contract, column) if c.name == "str_length"]
+    lengths = [c.statistics.get("max_value") for c in _checks(contract, column) if c.name == "str_length"]
+    longest = [n for n in lengths if n is not None]
     return [
         None,
         *_ODD_TEXTS,

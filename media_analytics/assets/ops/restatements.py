@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from media_analytics.checks.audit import merge_audited
 from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.registry import table
-from media_analytics.factory import AUTOMATIC_TAG, Publication, asset_key, external_table
+from media_analytics.factory import AUTOMATIC_TAG, CAUSE_TAG, Publication, asset_key, external_table
 from media_analytics.partitions import Partitions
 from media_analytics.resources.clock import Clock
 from media_analytics.resources.delta_log import DeltaLog
@@ -31,12 +31,20 @@ GOLD = tuple(
         "reader_devices",
         "reader_sources",
         "reader_subscriptions",
+        "executive_summary",
+        "content_performance",
+        "delivery_quality",
+        "device_analytics",
+        "geographic_analytics",
     )
 )
 # A date is published at this time of the next day; until then its numbers may still grow.
 PUBLISHED_AT = time(3)
 # Sums of the same numbers in another order differ in their last digits; that is no restatement.
 RELATIVE_TOLERANCE = 1e-9
+# Stands for the brand of tables that have none.
+ALL_BRANDS = "all"
+LONGEST_CAUSE = 1024
 
 
 def specs(partitions: Partitions) -> list[dg.AssetSpec]:
@@ -93,6 +101,8 @@ def measures(contract: TableContract) -> list[str]:
 def totals(contract: TableContract, frame: DataFrame) -> DataFrame:
     """`date, brand, measure, value`: each measure summed over the other dimensions."""
     names = measures(contract)
+    if "brand" not in contract.column_names:
+        frame = frame.withColumn("brand", F.lit(ALL_BRANDS))
     summed = frame.groupBy("date", "brand").agg(*[F.sum(F.col(n).cast("double")).alias(n) for n in names])
     return summed.unpivot(["date", "brand"], list(names), "measure", "value")
 
@@ -109,6 +119,9 @@ def differences(old: DataFrame, new: DataFrame) -> DataFrame:
 
 
 def _cause(publication: Publication) -> str:
-    if AUTOMATIC_TAG in publication.context.run.tags:
+    tags = publication.context.run.tags
+    if CAUSE_TAG in tags:
+        return f"{tags[CAUSE_TAG]}, run {publication.context.run_id}"[:LONGEST_CAUSE]
+    if AUTOMATIC_TAG in tags:
         return f"late or repaired data, {publication.contract.full_name} recomputed automatically"
     return f"recomputed by hand, run {publication.context.run_id}"

@@ -10,7 +10,6 @@ from pandera.pandas import DataFrameModel
 
 from media_analytics.contracts.model import Daily, Freshness, Hourly, TableContract, Writer
 from media_analytics.contracts.rules import (
-    BRAND,
     EARLIEST,
     EARLIEST_DAY,
     HOUR,
@@ -156,7 +155,7 @@ class Restatement(DataFrameModel):
 
     table: Text = column("Table that changed.", str_matches=TABLE_NAME)
     date: Day = column("Date that changed.", ge=EARLIEST_DAY, le=LATEST_DAY)
-    brand: Text = column("Brand that changed.", str_matches=BRAND)
+    brand: Text = column("Brand that changed; all for a table without brands.", longest=256)
     measure: Text = column("Measure, summed over the other dimensions.", longest=256)
     old_value: Float64 = column("Value before; null when there was none.", nullable=True)
     new_value: Float64 = column("Value after; null when there is none any more.", nullable=True)

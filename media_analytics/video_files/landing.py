@@ -1,0 +1,141 @@
+"""What lies in a landing folder.
+
+Belongs here: the two layouts (flat, dated), addresses, which files belong to which data set and batch, hashes. Does not
+belong here: what a file holds (`reading.py`), which files were loaded before (`ledger.py`).
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from pyarrow import fs
+
+from media_analytics.contracts.tables.video_files import DATASETS
+from media_analytics.errors import MediaAnalyticsError
+
+FORMATS = ("parquet", "csv")
+LAYOUT = (
+    "expected either `<dataset>.parquet` or `<dataset>.csv` in the folder, or `<dataset>/date=YYYY-MM-DD/*.parquet` or "
+    f"`*.csv` below it, with the data sets {', '.join(DATASETS)}"
+)
+_DATED = re.compile(r"date=(\d{4}-\d{2}-\d{2})$")
+_BLOCK = 1 << 20
+
+
+class LandingError(MediaAnalyticsError):
+    """The folder is not what a landing folder looks like."""
+
+
+@dataclass(frozen=True, order=True)
+class SourceFile:
+    """A file of a data set. `address` is its identity: a later file of the same address replaces it.
+
+    `stamp` tells cheaply whether the file can have changed: it is compared with itself only, never with a clock.
+    """
+
+    address: str
+    dataset: str
+    format: str
+    folder_date: date | None
+    size: int
+    stamp: str
+
+    @property
+    def batch(self) -> tuple[str, date | None]:
+        """The files that are judged together: a data set's flat files, or its files of one date."""
+        return (self.dataset, self.folder_date)
+
+    @property
+    def unit(self) -> str:
+        """What is published together or not at all: the flat files of a folder, or all data sets of one date."""
+        return self.folder_date.isoformat() if self.folder_date else "flat"
+
+
+def absolute(path: str) -> str:
+    """The address by which files below `path` are known: an absolute path, or a URL without trailing slashes."""
+    if "://" in path:
+        return path.rstrip("/")
+    return str(Path(path).expanduser().resolve())
+
+
+def opened(address: str) -> tuple[fs.FileSystem, str]:
+    """The file system of an address, and the path in it."""
+    if "://" in address:
+        system, inner = fs.FileSystem.from_uri(address.replace("s3a://", "s3://", 1))
+        return system, str(inner)
+    return fs.LocalFileSystem(), address
+
+
+def discover(path: str, dates: Iterable[date] = ()) -> list[SourceFile]:
+    """Every file of a landing folder, in order of address. With `dates`, dated folders of other dates are left out.
+
+    Raises:
+        LandingError: the folder is not there, holds no file of a data set, or a dated folder's date is none.
+    """
+    address = absolute(path)
+    system, root = opened(address)
+    if system.get_file_info(root).type != fs.FileType.Directory:
+        raise LandingError(f"{address} is no folder; {LAYOUT}")
+    wanted = set(dates)
+    found = [
+        file
+        for info in _files(system, root)
+        if (file := _source_file(address, root, info)) is not None
+        and (file.folder_date is None or not wanted or file.folder_date in wanted)
+    ]
+    if not found:
+        raise LandingError(f"{address} holds no file to load; {LAYOUT}")
+    return sorted(found)
+
+
+def sha256(file: SourceFile) -> str:
+    """SHA-256 of the file's bytes, in hex."""
+    system, path = opened(file.address)
+    digest = hashlib.sha256()
+    with system.open_input_stream(path) as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _files(system: fs.FileSystem, root: str) -> Sequence[fs.FileInfo]:
+    """Files of the folder itself, and those two folders below the data sets' names."""
+    infos = list(system.get_file_info(fs.FileSelector(root)))
+    for dataset in DATASETS:
+        below = fs.FileSelector(f"{root}/{dataset}", allow_not_found=True, recursive=True)
+        infos += system.get_file_info(below)
+    return [info for info in infos if info.type == fs.FileType.File]
+
+
+def _source_file(address: str, root: str, info: fs.FileInfo) -> SourceFile | None:
+    relative = info.path.removeprefix(root).strip("/")
+    parts = relative.split("/")
+    if info.extension not in FORMATS or parts[-1].startswith((".", "_")):
+        return None
+    day: date | None = None
+    if len(parts) == 1:
+        dataset = parts[0].removesuffix(f".{info.extension}")
+        if dataset not in DATASETS:
+            return None
+    else:
+        dataset = parts[0]
+        if len(parts) != 3 or not (match := _DATED.match(parts[1])):
+            raise LandingError(f"{address}/{relative} is in no dated folder; {LAYOUT}")
+        try:
+            day = date.fromisoformat(match.group(1))
+        except ValueError:
+            raise LandingError(f"{address}/{relative}: {match.group(1)} is no date; {LAYOUT}") from None
+    return SourceFile(
+        f"{address}/{relative}", dataset, info.extension, day, int(info.size), _stamp(address, info)
+    )
+
+
+def _stamp(address: str, info: fs.FileInfo) -> str:
+    """Changes with every change of the file: a local file's change time cannot be set back, its mtime can."""
+    if "://" in address:
+        return f"{info.size} {info.mtime_ns}"
+    status = Path(info.path).stat()
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"

@@ -1,0 +1,1 @@
+"""Video files on a real Spark server and a lake of their own."""

@@ -1,0 +1,1 @@
+"""Files of a landing folder, without any service."""
