@@ -91,7 +91,7 @@ class Reading:
                 failed[name] = parsed.failed
         for name, source in header.unknown.items():
             columns[name] = parsing.as_text(raw[source].combine_chunks())
-        if self.file.folder_date is not None and DATE in self.schema.names:
+        if self.file.folder_date is not None and self.file.dataset in FACTS:
             columns.setdefault(DATE, pa.repeat(pa.scalar(self.file.folder_date, pa.date32()), rows))
         columns |= {
             "source_file": pa.repeat(pa.scalar(self.file.address), rows),

@@ -118,6 +118,16 @@ def test_the_date_of_a_folder_stands_for_a_missing_column_only(tmp_path: Path) -
     assert read(tmp_path)[0][0]["date"] == date(2026, 3, 12)
 
 
+def test_a_date_in_a_catalogue_is_a_column_nobody_knows(tmp_path: Path) -> None:
+    path = rows.write(tmp_path, "geo", [rows.geo(date="2026")], rows.DAY)
+    assert read(tmp_path)[0][0]["date"] == "2026"
+    file = discover(str(tmp_path))[0]
+    rows.write(tmp_path, "geo", [rows.geo()], rows.DAY)
+    reading = Reading(file, Stamp("batch", rows.NOON), schema_of("geo", ["date"]))
+    assert [r["date"] for b in reading.batches() for r in b.to_pylist()] == [None]
+    assert path.is_file()
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
