@@ -163,6 +163,7 @@ def _compute(settings: "Settings", report: Report, console: "Console") -> None:
 def _checks(settings: "Settings") -> "Iterator[Figure]":
     """What Dagster knows of every declared check."""
     from media_analytics.commands.summary import Figure
+    from media_analytics.contracts.tables import video_files, video_gold
     from media_analytics.resources.dagster_api import DagsterApi
 
     states = DagsterApi(settings).checks()
@@ -170,7 +171,13 @@ def _checks(settings: "Settings") -> "Iterator[Figure]":
     evaluated = {name: state for name, state in states.items() if state != "NOT_EVALUATED"}
     passed = sum(state == "SUCCEEDED" for state in evaluated.values())
     yield Figure("checks", "asset checks passed", f"{passed} of {len(evaluated)}", "Dagster", query)
-    others = {name: state for name, state in states.items() if state != "SUCCEEDED"}
+    # This command loads no video files; their tables are judged when somebody does.
+    video = {c.full_name for c in (*video_files.CONTRACTS, *video_gold.CONTRACTS)}
+    others = {
+        name: state
+        for name, state in states.items()
+        if state != "SUCCEEDED" and not (state == "NOT_EVALUATED" and name.partition(":")[0] in video)
+    }
     if others:
         told = "\n".join(f"{name} {state.lower()}" for name, state in sorted(others.items()))
         yield Figure("checks", "not passed, or not evaluated yet", told, "Dagster", query)
