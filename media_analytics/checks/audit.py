@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 from media_analytics.contracts.audit import (
     GROUP,
     AuditQuery,
+    Rule,
     RuleResult,
     audit_query,
     read_result,
@@ -20,14 +21,17 @@ from media_analytics.contracts.audit import (
     sample_sql,
 )
 from media_analytics.contracts.model import TableContract
-from media_analytics.contracts.spark import spark_schema
+from media_analytics.contracts.spark import spark_schema, spark_type
 from media_analytics.errors import ContractError
-from media_analytics.resources.lake import Lake, Staged
+from media_analytics.resources.lake import Lake, Staged, partition_predicate
 
 CHECK_NAME = "contract"
 SAMPLES = 3
 
 EVIDENCE_LENGTH = 200
+# Stands for the one partition of a table without any.
+WHOLE_TABLE = "all"
+_NUMBERS = {"tinyint", "smallint", "int", "bigint", "float", "double", "decimal"}
 
 
 @dataclass(frozen=True)
@@ -60,23 +64,57 @@ class Verdict:
         return values
 
 
-def audit_staged(lake: Lake, staged: Staged, partitions: Sequence[str]) -> Verdict:
-    """Judge all partitions in one query; only if a rule fails, ask again by partition to name the bad ones."""
+def audit_staged(
+    lake: Lake, staged: Staged, partitions: Sequence[str], *, no_others: bool = False
+) -> Verdict:
+    """Judge all partitions in one query; only if a rule fails, ask again by partition to name the bad ones.
+
+    With `no_others` a row of another partition breaks the rule `of_this_run`.
+    """
     contract = staged.contract
-    query = audit_query(contract, staged.view)
+    also = _of_this_run(contract, partitions) if no_others else ()
+    query = audit_query(contract, staged.view, also=also)
     row = lake.spark.sql(query.sql).collect()[0]
     together = _failed(query, row)
     if not together:
         return Verdict(row_count(row), len(query.rules))
     failed: dict[str, tuple[RuleResult, ...]] = {}
     if contract.partition_column is not None:
-        grouped = audit_query(contract, staged.view, group_by=contract.partition_column)
+        grouped = audit_query(contract, staged.view, group_by=contract.partition_column, also=also)
         for part in lake.spark.sql(grouped.sql).collect():
             if results := _failed(grouped, part):
                 failed[str(part[GROUP])] = results
     # A rule over several partitions (a key that stands on two dates) is nobody's alone: all of them wait.
     failed = failed if set(failed) & set(partitions) else dict.fromkeys(partitions, together)
     return Verdict(row_count(row), len(query.rules), failed, _samples(lake, contract, query, together))
+
+
+def audit_types(contract: TableContract, rows: DataFrame, partitions: Sequence[str]) -> Verdict:
+    """Judge the types of computed rows before they are cast to the contract's: a cast would hide a change of meaning.
+
+    Numbers may be of another width, nothing may become text or be read from it. A failure counts columns, not rows.
+    """
+    wanted = {column.name: spark_type(column.arrow_type) for column in contract.columns}
+    failed = tuple(
+        RuleResult(f"type_is({wanted[f.name]}), found {f.dataType.simpleString()}", f.name, 1)
+        for f in rows.schema.fields
+        if f.name in wanted and _family(f.dataType.simpleString()) not in (_family(wanted[f.name]), "void")
+    )
+    found = dict.fromkeys(partitions or [WHOLE_TABLE], failed) if failed else {}
+    return Verdict(0, len(wanted), found)
+
+
+def _family(kind: str) -> str:
+    """Types between which a cast keeps the meaning of every value."""
+    name = kind.split("(")[0].split("<")[0]
+    return "number" if name in _NUMBERS else name
+
+
+def _of_this_run(contract: TableContract, partitions: Sequence[str]) -> tuple[Rule, ...]:
+    column = contract.partition_column
+    if column is None:
+        return ()
+    return (Rule("of_this_run", column, f"NOT ({partition_predicate(contract, partitions)})"),)
 
 
 def merge_audited(lake: Lake, contract: TableContract, rows: Sequence[Mapping[str, Any]]) -> int:

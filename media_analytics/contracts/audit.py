@@ -77,7 +77,11 @@ def rules(contract: Contract, dialect: Dialect) -> tuple[Rule, ...]:
 
 
 def audit_query(
-    contract: Contract, source_sql: str, dialect: Dialect = "spark", group_by: str | None = None
+    contract: Contract,
+    source_sql: str,
+    dialect: Dialect = "spark",
+    group_by: str | None = None,
+    also: Sequence[Rule] = (),
 ) -> AuditQuery:
     """The query that counts, in one statement, the rows and the failures of every rule.
 
@@ -86,8 +90,9 @@ def audit_query(
         source_sql: what stands after FROM: a table, a view or a subquery in parentheses.
         dialect: of the statement.
         group_by: column whose values get a row each (as `audited_partition`); without it there is one row.
+        also: rules of this audit alone, each with its violation.
     """
-    all_rules = rules(contract, dialect)
+    all_rules = (*also, *rules(contract, dialect))
     build = _clickhouse_sql if dialect == "clickhouse" else _spark_sql
     return AuditQuery(build(contract, all_rules, source_sql, group_by), all_rules, dialect, source_sql)
 

@@ -12,7 +12,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from media_analytics.checks.audit import Verdict, audit_staged
+from media_analytics.checks.audit import Verdict, audit_staged, audit_types
 from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.registry import table
 from media_analytics.contracts.tables.video_files import FACTS
@@ -103,11 +103,14 @@ def publish_silver(scope: Scope, dataset: str) -> tuple[Published, Published]:
     note = {changes.SEEN: {raw.full_name: version}}
     good = _clean_rows(scope, dataset, rows, dates).select(*clean.column_names)
     refused = cleaning.refused(dataset, _of(rows, dates, with_null=True) if is_fact else rows)
+    drifted = audit_types(clean, good, _texts(dates))
+    if not drifted.passed:
+        return _failed(clean, drifted, dates), _nothing_due(bad)
     with _Staging(scope) as staging:
         staged_bad = staging.add(bad, refused.select(*bad.column_names))
         staged_good = staging.add(clean, good)
         bad_verdict, good_verdict = (
-            audit_staged(scope.lake, s, _texts(dates)) if staged_rows(s) else Verdict(0, 0)
+            audit_staged(scope.lake, s, _texts(dates), no_others=True) if staged_rows(s) else Verdict(0, 0)
             for s in (staged_bad, staged_good)
         )
         if not (bad_verdict.passed and good_verdict.passed):
@@ -212,9 +215,13 @@ def publish_mart(scope: Scope, mart: Mart, before_publish: BeforePublish) -> Pub
     frames = {c.full_name: scope.lake.read(c, partitions=days) for c in mart.facts}
     frames |= {c.contract.full_name: scope.lake.read(c.contract) for c in mart.catalogues}
     note = {changes.SEEN: now}
+    rows = mart.transform(frames, dates)
+    drifted = audit_types(mart.contract, rows, _texts(dates))
+    if not drifted.passed:
+        return _failed(mart.contract, drifted, dates)
     with _Staging(scope) as staging:
-        staged = staging.add(mart.contract, mart.transform(frames, dates))
-        verdict = audit_staged(scope.lake, staged, _texts(dates))
+        staged = staging.add(mart.contract, rows)
+        verdict = audit_staged(scope.lake, staged, _texts(dates), no_others=True)
         if not verdict.passed:
             return _failed(mart.contract, verdict, dates)
         refuse_to_overtake(scope, mart.contract, stood)

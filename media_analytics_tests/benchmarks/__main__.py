@@ -5,7 +5,7 @@ import tempfile
 from itertools import chain
 from pathlib import Path
 
-from media_analytics_tests.benchmarks import codecs, collector, latency, path, sink
+from media_analytics_tests.benchmarks import codecs, collector, latency, path, sink, video
 from media_analytics_tests.benchmarks.harness import run
 
 
@@ -20,6 +20,7 @@ def main() -> int:
                     codecs.benchmarks(),
                     collector.benchmarks(Path(folder) / "collector"),
                     sink.benchmarks(Path(folder) / "sink"),
+                    video.benchmarks(Path(folder) / "video"),
                     path.benchmarks(platform),
                     latency.benchmarks(platform),
                 ),

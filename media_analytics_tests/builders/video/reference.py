@@ -52,12 +52,13 @@ _TYPES = {
 }  # fmt: skip
 # What a text must look like to be of a type; the rest does not parse.
 _LOOKS = {
-    "i32": "[+-]?[0-9]+",
-    "i64": "[+-]?[0-9]+",
+    "i32": "[+-]?[0-9]+([.]0+)?",
+    "i64": "[+-]?[0-9]+([.]0+)?",
     "f64": "(?i)[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)(e[+-]?[0-9]+)?|[+-]?(nan|inf|infinity)",
-    "b": "(?i)true|false",
+    "b": "(?i)true|false|t|f|1|0",
     "d": "[0-9]{4}-[0-9]{2}-[0-9]{2}",
-    "ts": "[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?(Z|[+-][0-9]{2}:?[0-9]{2})",
+    "ts": "(?i)[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?"
+    "(Z|[+-](0[0-9]|1[0-4])(:?[0-9]{2})?)",
 }
 
 
@@ -150,8 +151,15 @@ def _typed(name: str, kind: str, found: str) -> str:
         return f"{name}::VARCHAR"
     if found != "VARCHAR":
         return f"TRY_CAST({name} AS {_TYPES[kind]})"
-    looks = f"regexp_full_match(trim({name}), '{_LOOKS[kind]}')"
-    return f"CASE WHEN {looks} THEN TRY_CAST(trim({name}) AS {_TYPES[kind]}) END"
+    text = f"trim({name})"
+    looks = f"regexp_full_match({text}, '{_LOOKS[kind]}')"
+    if kind in ("i32", "i64"):
+        text = f"regexp_replace({text}, '[.]0+$', '')"
+    if kind == "ts":
+        # Digits behind the microseconds are cut off; seconds may be missing.
+        text = f"regexp_replace(replace(upper({text}), ',', '.'), '([.][0-9]{{6}})[0-9]+', '\\1')"
+        text = f"regexp_replace({text}, '([T ][0-9]{{2}}:[0-9]{{2}})(Z|[+-])', '\\1:00\\2')"
+    return f"CASE WHEN {looks} THEN TRY_CAST({text} AS {_TYPES[kind]}) END"
 
 
 def _csv(path: Path) -> pa.Table:

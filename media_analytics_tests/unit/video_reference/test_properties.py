@@ -13,7 +13,7 @@ from media_analytics_tests.builders.video.sources import SourceSet, joined, sour
 
 # A few: the sets themselves are checked here, what they find is found against the platform. They are small already.
 EXAMPLES = settings(
-    max_examples=5,
+    max_examples=3,
     deadline=None,
     phases=[Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
@@ -61,7 +61,7 @@ def test_wrong_rows_are_refused_for_their_reason(
 
 
 @EXAMPLES
-@given(sets=st.lists(source_sets(most_rows=4), min_size=2, max_size=3))
+@given(sets=st.lists(source_sets(most_rows=4), min_size=2, max_size=2))
 def test_joined_sets_do_not_touch_each_other(
     tmp_path_factory: pytest.TempPathFactory, sets: list[SourceSet]
 ) -> None:
