@@ -85,7 +85,8 @@ def audit_staged(
             if results := _failed(grouped, part):
                 failed[str(part[GROUP])] = results
     # A rule over several partitions (a key that stands on two dates) is nobody's alone: all of them wait.
-    failed = failed if set(failed) & set(partitions) else dict.fromkeys(partitions, together)
+    # A table without partitions is one.
+    failed = failed if set(failed) & set(partitions) else dict.fromkeys(partitions or [WHOLE_TABLE], together)
     return Verdict(row_count(row), len(query.rules), failed, _samples(lake, contract, query, together))
 
 
