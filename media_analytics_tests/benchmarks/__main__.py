@@ -20,9 +20,9 @@ def main() -> int:
                     codecs.benchmarks(),
                     collector.benchmarks(Path(folder) / "collector"),
                     sink.benchmarks(Path(folder) / "sink"),
-                    video.benchmarks(Path(folder) / "video"),
                     path.benchmarks(platform),
                     latency.benchmarks(platform),
+                    video.benchmarks(Path(folder) / "video"),
                 ),
                 target,
             )
