@@ -27,6 +27,7 @@ class Lakes:
     """A Spark server, the files, and a new lake for each round."""
 
     def __init__(self, folder: Path, rows: Options = ROWS) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._home = embedded.make(folder / "home")
         self._files = folder / "files"
