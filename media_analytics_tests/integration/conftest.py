@@ -8,8 +8,11 @@ import pytest
 # More than a minute each, the longest first.
 _LONG = (
     "stream/test_stream.py",
+    "video_files/test_pipeline.py",
     "graph/test_publishing.py",
     "graph/test_subscriptions.py",
+    "video_files/test_blocked.py",
+    "video_files/test_corruption.py",
     "streaming/test_sink_topics.py",
     "streaming/test_enricher.py",
     "streaming/test_sink.py",

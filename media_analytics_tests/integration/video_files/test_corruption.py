@@ -118,7 +118,14 @@ def _corrupted(monkeypatch: pytest.MonkeyPatch, contract: TableContract, corrupt
     monkeypatch.setattr(changes, "seen", lambda log, of: {})
     module, name = (tables, "_clean_rows") if contract.layer == "silver" else (video_gold, contract.name)
     good = getattr(module, name)
-    monkeypatch.setattr(module, name, lambda *args: corrupt(contract, good(*args)))
+
+    def computed(*args: Any) -> DataFrame:
+        # Silver tables share one function, which is told the table's name.
+        is_meant = contract.layer == "gold" or args[1] == contract.name
+        rows: DataFrame = good(*args)
+        return corrupt(contract, rows) if is_meant else rows
+
+    monkeypatch.setattr(module, name, computed)
 
 
 def _publish(world: World, contract: TableContract) -> Published:
@@ -135,6 +142,7 @@ def _outcome(world: World, contract: TableContract) -> tuple[str, str]:
     return rules, str(verdict.metadata())
 
 
+@pytest.mark.slow
 def test_each_corruption_of_each_table_is_named_and_nothing_is_published(
     loaded: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

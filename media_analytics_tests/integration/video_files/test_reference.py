@@ -102,6 +102,7 @@ def every_country() -> SourceSet:
     return diluted(sources)
 
 
+@pytest.mark.slow
 def test_drawn_sets_give_what_the_definition_says(world: World, tmp_path: Path) -> None:
     """Every way to be wrong, every country code, and drawn rows, in CSV files with a column no contract knows."""
     sources = joined([every_wrong_row(typed=False), every_country(), *drawn(EXAMPLES, typed=False)])
@@ -112,6 +113,7 @@ def test_drawn_sets_give_what_the_definition_says(world: World, tmp_path: Path) 
     assert_equal(world, reference)
 
 
+@pytest.mark.slow
 def test_cuts_orders_and_repeats_give_the_same_rows(world: World, other_world: World, tmp_path: Path) -> None:
     """Flat and at once; the same rows in three files a day, the newest days first, each load twice."""
     sources = joined(drawn(DATED_EXAMPLES, typed=True))
