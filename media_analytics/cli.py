@@ -36,6 +36,7 @@ _COMMANDS: tuple[tuple[str, str | None], ...] = (
     ("table", "table"),
     ("contracts", "contracts"),
     ("config", "config"),
+    ("databricks", "databricks"),
 )
 
 for _module, _group in _COMMANDS:

@@ -9,11 +9,12 @@ from datetime import timedelta
 
 import dagster as dg
 
-from media_analytics.automation.jobs import AssetJob
+from media_analytics.automation.jobs import VIDEO_FILES, AssetJob
 from media_analytics.environments.operations import Operations
+from media_analytics.errors import SettingsError
 from media_analytics.settings import Settings
 
-PIPELINE = "media_analytics_pipeline"
+PIPELINE = VIDEO_FILES
 # Dagster's run monitoring ends a run that takes longer.
 LONGEST_RUN_TAG = "dagster/max_runtime"
 # Seconds before the first retry; the next waits twice as long.
@@ -36,9 +37,20 @@ def retries(operations: Operations) -> dg.RetryPolicy:
 
 
 def pipeline_schedules(settings: Settings, jobs: Sequence[AssetJob]) -> list[dg.ScheduleDefinition]:
-    """The daily run of each job, for the day before; none where it runs on demand."""
+    """The daily run of each job, for the day before; none where it runs on demand.
+
+    Raises:
+        SettingsError: there is a schedule and no folder to load.
+    """
     cron = settings.operations.pipeline.cron
-    return [] if cron is None else [_daily(job, cron) for job in jobs]
+    if cron is None:
+        return []
+    if settings.video.landing is None:
+        raise SettingsError(
+            f"{settings.environment} loads video files every day and has no folder to load; set "
+            "MEDIA_ANALYTICS_VIDEO__LANDING"
+        )
+    return [_daily(job, cron) for job in jobs]
 
 
 def _daily(job: AssetJob, cron: str) -> dg.ScheduleDefinition:

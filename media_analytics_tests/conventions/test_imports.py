@@ -17,6 +17,7 @@ FORBIDDEN = {
     "media_analytics/contracts": ("dagster", "confluent_kafka", "clickhouse_connect", "httpx", "deltalake"),
     # Collector and sinks read their settings, too.
     "media_analytics/environments": ("dagster", "pyspark", "pandera", "media_analytics.local"),
+    "media_analytics/databricks": ("dagster", "pyspark", "media_analytics.local", "media_analytics.assets"),
     "media_analytics/resources": ("media_analytics.assets", "media_analytics.automation"),
     "media_analytics/checks": ("media_analytics.assets", "spark_jobs.transforms"),
     "media_analytics/modelling": (

@@ -1,0 +1,87 @@
+"""The eleven steps without Dagster, as Databricks runs them: the same rows as the job in Dagster."""
+
+import os
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from media_analytics.local import artifacts
+from media_analytics.local.spark import spark_environment
+from media_analytics_tests.builders import video_rows as rows
+from media_analytics_tests.conventions.source import ROOT
+from media_analytics_tests.integration.video_files.world import CONTRACTS, RESTATEMENTS, World
+from spark_jobs.jobs.media_analytics_pipeline import STEPS, run_step
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+
+DAY = date(2026, 3, 10)
+
+
+def _files(folder: Path, **metrics: object) -> Path:
+    rows.write(folder, "assets", [rows.asset(), rows.asset("a2", brand="welt")])
+    rows.write(folder, "devices", [rows.device()])
+    rows.write(folder, "geo", [rows.geo()])
+    rows.write(folder, "delivery", [rows.delivery("r1"), rows.delivery("r2", http_status=503)])
+    rows.write(folder, "metrics", [rows.metrics(**metrics), rows.metrics("a2", plays=-1)])
+    return folder
+
+
+def test_the_steps_write_what_the_job_writes_and_record_what_they_change(
+    world: World, tmp_path: Path
+) -> None:
+    """Catches a step that needs Dagster, writes other rows, or restates a number without a word."""
+    folder = _files(tmp_path / "files")
+    world.load(folder)
+    expected = world.hashes()
+
+    lake = tmp_path / "steps"
+    alone = World(
+        world.settings.model_copy(update={"lake": type(world.settings.lake)(url=str(lake))}),
+        world.spark,
+        world.instance,
+    )
+    said = {step: run_step(world.spark, step, DAY, str(lake), str(folder), "77") for step in STEPS}
+    assert alone.hashes() == expected
+    assert said["ingest"] == [f"bronze.raw_{n}: {c} rows loaded" for n, c in _counts().items()]
+    assert said["gold.executive_summary"][0].startswith("gold.executive_summary: ")
+
+    _files(folder, plays=11)
+    for step in ("ingest", "silver.metrics", "gold.executive_summary"):
+        run_step(world.spark, step, DAY, str(lake), str(folder), "78")
+    restated = world.spark.read.format("delta").load(alone.lake.path(RESTATEMENTS)).collect()
+    changed = {(r["measure"], r["old_value"], r["new_value"]) for r in restated if r["measure"] == "plays"}
+    assert changed == {("plays", 10.0, 11.0)}
+    assert {r["cause"] for r in restated} == {"recomputed on Databricks, run 78"}
+    assert {c.full_name for c in CONTRACTS if c.layer == "gold"} == {
+        s for s in STEPS if s.startswith("gold.")
+    }
+
+
+def _counts() -> dict[str, int]:
+    return {"assets": 2, "delivery": 2, "devices": 1, "geo": 1, "metrics": 2}
+
+
+def test_a_step_is_a_process(world: World, tmp_path: Path) -> None:
+    """As a cluster starts it: another interpreter, settings by arguments alone."""
+    folder, lake = _files(tmp_path / "files"), tmp_path / "process"
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)} | spark_environment(
+        artifacts.ensure(os.environ), os.environ
+    )
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "spark_jobs.jobs.media_analytics_pipeline", "--step", "ingest"),
+            *("--environment", "qa", "--date", "yesterday", "--started", "2026-03-11", "--run", "9"),
+            *("--data-path", str(lake), "--landing", str(folder)),
+        ],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "qa 2026-03-10 bronze.raw_metrics: 2 rows loaded" in done.stdout
+    assert world.spark.read.format("delta").load(f"{lake}/bronze/raw_metrics").count() == 2
