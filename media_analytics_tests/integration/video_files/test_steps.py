@@ -1,6 +1,7 @@
 """The eleven steps without Dagster, as Databricks runs them: the same rows as the job in Dagster."""
 
 import os
+import shutil
 import subprocess
 import sys
 from datetime import date
@@ -25,24 +26,21 @@ def _files(folder: Path, **metrics: object) -> Path:
     rows.write(folder, "devices", [rows.device()])
     rows.write(folder, "geo", [rows.geo()])
     rows.write(folder, "delivery", [rows.delivery("r1"), rows.delivery("r2", http_status=503)])
-    rows.write(folder, "metrics", [rows.metrics(**metrics), rows.metrics("a2", plays=-1)])
+    rows.write(folder, "metrics", [rows.metrics(**metrics), rows.metrics("a2", plays=7)])
     return folder
 
 
 def test_the_steps_write_what_the_job_writes_and_record_what_they_change(
-    world: World, tmp_path: Path
+    world: World, empty_video_lake: Path, tmp_path: Path
 ) -> None:
     """Catches a step that needs Dagster, writes other rows, or restates a number without a word."""
     folder = _files(tmp_path / "files")
     world.load(folder)
     expected = world.hashes()
 
-    lake = tmp_path / "steps"
-    alone = World(
-        world.settings.model_copy(update={"lake": type(world.settings.lake)(url=str(lake))}),
-        world.spark,
-        world.instance,
-    )
+    lake = Path(shutil.copytree(empty_video_lake, tmp_path / "steps"))
+    elsewhere = world.settings.lake.model_copy(update={"url": str(lake)})
+    alone = World(world.settings.model_copy(update={"lake": elsewhere}), world.spark, world.instance)
     said = {step: run_step(world.spark, step, DAY, str(lake), str(folder), "77") for step in STEPS}
     assert alone.hashes() == expected
     assert said["ingest"] == [f"bronze.raw_{n}: {c} rows loaded" for n, c in _counts().items()]
@@ -66,7 +64,7 @@ def _counts() -> dict[str, int]:
 
 def test_a_step_is_a_process(world: World, tmp_path: Path) -> None:
     """As a cluster starts it: another interpreter, settings by arguments alone."""
-    folder, lake = _files(tmp_path / "files"), tmp_path / "process"
+    folder, lake = _files(tmp_path / "files"), world.settings.lake.url
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)} | spark_environment(
         artifacts.ensure(os.environ), os.environ
     )
@@ -74,7 +72,7 @@ def test_a_step_is_a_process(world: World, tmp_path: Path) -> None:
         [
             *(sys.executable, "-m", "spark_jobs.jobs.media_analytics_pipeline", "--step", "ingest"),
             *("--environment", "qa", "--date", "yesterday", "--started", "2026-03-11", "--run", "9"),
-            *("--data-path", str(lake), "--landing", str(folder)),
+            *("--data-path", lake, "--landing", str(folder)),
         ],
         cwd=ROOT,
         env=environment,
