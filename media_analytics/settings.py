@@ -316,6 +316,18 @@ class Settings(_Section):
             )
         return self.channels
 
+    def check_schedule(self) -> None:
+        """Whether the daily run of the video files has something to load.
+
+        Raises:
+            SettingsError: there is a schedule and no folder.
+        """
+        if self.operations.pipeline.cron is not None and self.video.landing is None:
+            raise SettingsError(
+                f"{self.environment} loads video files every day and has no folder to load; set "
+                f"{PREFIX}VIDEO__LANDING"
+            )
+
     def health_file(self, service: str) -> Path:
         """The file a process without a port touches to say it lives."""
         return self.home / "run" / f"{service}.health.json"

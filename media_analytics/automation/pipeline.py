@@ -11,7 +11,6 @@ import dagster as dg
 
 from media_analytics.automation.jobs import VIDEO_FILES, AssetJob
 from media_analytics.environments.operations import Operations
-from media_analytics.errors import SettingsError
 from media_analytics.settings import Settings
 
 PIPELINE = VIDEO_FILES
@@ -45,11 +44,7 @@ def pipeline_schedules(settings: Settings, jobs: Sequence[AssetJob]) -> list[dg.
     cron = settings.operations.pipeline.cron
     if cron is None:
         return []
-    if settings.video.landing is None:
-        raise SettingsError(
-            f"{settings.environment} loads video files every day and has no folder to load; set "
-            "MEDIA_ANALYTICS_VIDEO__LANDING"
-        )
+    settings.check_schedule()
     return [_daily(job, cron) for job in jobs]
 
 

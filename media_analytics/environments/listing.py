@@ -65,11 +65,13 @@ def faults(environment: Environment, variables: Mapping[str, str]) -> list[str]:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         return [str(problem) for problem in reading.problems(error, environment, Settings)]
-    try:
-        settings.reachable_channels()
-    except SettingsError as error:
-        return [str(error)]
-    return []
+    found = []
+    for check in (settings.reachable_channels, settings.check_schedule):
+        try:
+            check()
+        except SettingsError as error:
+            found.append(str(error))
+    return found
 
 
 def declared_faults(environment: Environment) -> list[str]:

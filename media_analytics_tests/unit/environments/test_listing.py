@@ -83,6 +83,13 @@ def test_outside_a_laptop_somebody_must_be_told(tmp_path: Path) -> None:
     assert listing.faults("dev", _variables(tmp_path, LOCAL="false", COLLECTOR__KEYS=keys, **told)) == []
 
 
+def test_a_daily_run_needs_a_folder(tmp_path: Path) -> None:
+    daily = _variables(tmp_path, OPERATIONS__PIPELINE__SCHEDULE="0 1 * * *")
+    (line,) = listing.faults("dev", daily)
+    assert "MEDIA_ANALYTICS_VIDEO__LANDING" in line
+    assert listing.faults("dev", daily | {"MEDIA_ANALYTICS_VIDEO__LANDING": "/landing"}) == []
+
+
 @pytest.mark.parametrize(
     "smtp",
     [
