@@ -45,9 +45,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run one step; returns the exit code. An error of ours is one line on stderr."""
     given = _parser().parse_args(arguments)
     try:
+        day = day_of(given.date, given.started)
         _link_mount(given.data_path)
         session = _session()
-        day = day_of(given.date, given.started)
         for line in run_step(session, given.step, day, given.data_path, given.landing, given.run):
             sys.stdout.write(f"{given.environment} {day} {line}\n")
     except MediaAnalyticsError as error:

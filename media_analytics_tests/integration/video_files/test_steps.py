@@ -1,22 +1,17 @@
 """The eleven steps without Dagster, as Databricks runs them: the same rows as the job in Dagster."""
 
-import os
 import shutil
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from media_analytics.local import artifacts
-from media_analytics.local.spark import spark_environment
 from media_analytics_tests.builders import video_rows as rows
-from media_analytics_tests.conventions.source import ROOT
 from media_analytics_tests.integration.video_files.world import CONTRACTS, RESTATEMENTS, World
 from spark_jobs.jobs.media_analytics_pipeline import STEPS, run_step
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+# Twenty-five steps on one Spark server; the job itself is tested in `make test`.
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(600)]
 
 DAY = date(2026, 3, 10)
 
@@ -60,26 +55,3 @@ def test_the_steps_write_what_the_job_writes_and_record_what_they_change(
 
 def _counts() -> dict[str, int]:
     return {"assets": 2, "delivery": 2, "devices": 1, "geo": 1, "metrics": 2}
-
-
-def test_a_step_is_a_process(world: World, tmp_path: Path) -> None:
-    """As a cluster starts it: another interpreter, settings by arguments alone."""
-    folder, lake = _files(tmp_path / "files"), world.settings.lake.url
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)} | spark_environment(
-        artifacts.ensure(os.environ), os.environ
-    )
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "spark_jobs.jobs.media_analytics_pipeline", "--step", "ingest"),
-            *("--environment", "qa", "--date", "yesterday", "--started", "2026-03-11", "--run", "9"),
-            *("--data-path", lake, "--landing", str(folder)),
-        ],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "qa 2026-03-10 bronze.raw_metrics: 2 rows loaded" in done.stdout
-    assert world.spark.read.format("delta").load(f"{lake}/bronze/raw_metrics").count() == 2

@@ -59,6 +59,24 @@ def test_a_day_that_is_none_is_refused(text: str, started: str) -> None:
         day_of(text, started)
 
 
+def test_the_script_ends_with_one_line_and_the_fix() -> None:
+    """Catches a task that fails with a traceback, or succeeds with a wrong day."""
+    arguments = {"step": "ingest", "environment": "qa", "date": "today", "started": "2026-03-01", "run": "1"}
+    arguments |= {"data-path": "/mnt/qa/media_analytics", "landing": "/mnt/qa/landing"}
+    given = [word for name, value in arguments.items() for word in (f"--{name}", value)]
+    done = subprocess.run(
+        [sys.executable, "-m", "spark_jobs.jobs.media_analytics_pipeline", *given],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ingest of qa: ")
+    assert "expected a day like 2026-03-10" in line
+
+
 def test_what_the_script_imports_is_in_the_runtime_or_in_the_bundle() -> None:
     """Catches Dagster, or a package that no cluster has; found only in the workspace otherwise."""
     done = subprocess.run(
