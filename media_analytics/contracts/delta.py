@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 from media_analytics.contracts.model import Column, TableContract
 from media_analytics.contracts.spark import spark_type
-from media_analytics.errors import ContractError
 
 
 def table_properties(contract: TableContract) -> dict[str, str]:
@@ -42,25 +41,6 @@ def column_definition(column: Column) -> str:
     """One column of a DDL statement."""
     null = "" if column.nullable else " NOT NULL"
     return f"`{column.name}` {spark_type(column.arrow_type)}{null} COMMENT {_text(column.description)}"
-
-
-def create_table_sql(contract: TableContract, location: str) -> str:
-    """The statement that creates the table at `location` if nothing is there.
-
-    Raises:
-        ContractError: the table is not a Delta table.
-    """
-    if contract.store != "delta":
-        raise ContractError(f"{contract.full_name} is kept in {contract.store}, not in Delta")
-    columns = ",\n  ".join(column_definition(column) for column in contract.columns)
-    properties = ",\n  ".join(
-        f"{_text(name)} = {_text(value)}" for name, value in table_properties(contract).items()
-    )
-    partition = f"\nPARTITIONED BY (`{contract.partition_column}`)" if contract.partition_column else ""
-    return (
-        f"CREATE TABLE IF NOT EXISTS delta.`{location}` (\n  {columns}\n)\nUSING delta{partition}\n"
-        f"COMMENT {_text(contract.grain)}\nTBLPROPERTIES (\n  {properties}\n)"
-    )
 
 
 def add_column_sql(column: Column, location: str) -> str:

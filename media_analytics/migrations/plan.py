@@ -121,8 +121,8 @@ def delta_differences(
     """Create the table, add columns, set properties; refuse the rest."""
     name = contract.full_name
     if stored is None:
-        statement = delta.create_table_sql(contract, location)
-        return [Change("delta", name, f"create table ({len(contract.columns)} columns)", statement)]
+        what = f"create table ({len(contract.columns)} columns)"
+        return [Change("delta", name, what, payload={"location": location})]
     found: list[Difference] = []
     for column in contract.columns:
         want, have = spark_type(column.arrow_type), stored.columns.get(column.name)

@@ -18,6 +18,7 @@ from media_analytics.contracts import clickhouse
 from media_analytics.contracts.avro import avro_schema
 from media_analytics.contracts.model import TableContract, TopicContract
 from media_analytics.errors import ServiceError
+from media_analytics.migrations import lake_tables
 from media_analytics.migrations.plan import Change, StoredSubject, StoredTable, StoredTopic
 from media_analytics.settings import Settings
 
@@ -87,10 +88,10 @@ class ClickHouseAdmin:
 
 
 class DeltaAdmin:
-    """Tables of the lake: their log is read here, statements run on the Spark server."""
+    """Tables of the lake: created and read here; statements that change one run on the Spark server."""
 
     def __init__(self, settings: Settings) -> None:
-        """Connect to Spark at the first change only: an apply that changes nothing needs no Spark."""
+        """Connect to Spark when a table that is there must change: creating tables needs no Spark."""
         self._settings = settings
         self._session: Any = None
         self._connecting = threading.Lock()
@@ -118,7 +119,10 @@ class DeltaAdmin:
         )
 
     def carry_out(self, change: Change, contract: TableContract) -> None:
-        """Run the statement on the Spark server."""
+        """Create the table, or run the statement on the Spark server."""
+        if "location" in change.payload:
+            lake_tables.create(contract, change.payload["location"])
+            return
         from pyspark.errors import PySparkException
 
         from media_analytics.resources.spark import connect

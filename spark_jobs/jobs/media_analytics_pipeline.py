@@ -18,11 +18,11 @@ from typing import Any, get_args
 from pyspark.sql import SparkSession
 
 from media_analytics.checks.restatements import record_changes
-from media_analytics.contracts.delta import create_table_sql
 from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.registry import table
 from media_analytics.contracts.tables import video_files, video_gold
 from media_analytics.errors import MediaAnalyticsError
+from media_analytics.migrations import lake_tables
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.resources.lake import Lake, Staged
 from media_analytics.settings import Environment, Settings
@@ -70,7 +70,7 @@ def run_step(
     run_id = f"databricks-{run}-{step}"
     if step == INGEST:
         for contract in (*video_files.CONTRACTS, *video_gold.CONTRACTS, table("ops.restatements")):
-            session.sql(create_table_sql(contract, lake.path(contract)))
+            lake_tables.create(contract, lake.path(contract))
         done = Loader(settings, lake, log, run_id, now).load(landing, (day,))
         rows = {
             dataset: sum(b.rows for b in done.batches if b.dataset == dataset) for dataset in done.versions

@@ -12,11 +12,11 @@ import dagster as dg
 from pyspark.sql import SparkSession
 
 from media_analytics.build import build_defs
-from media_analytics.contracts.delta import create_table_sql
 from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.registry import TABLES, table
 from media_analytics.contracts.spark import spark_schema
 from media_analytics.factory import AUTOMATIC_TAG
+from media_analytics.migrations import lake_tables
 from media_analytics.resources.clock import Clock
 from media_analytics.resources.lake import Lake
 from media_analytics.settings import Settings
@@ -50,7 +50,7 @@ class World:
         """Every Delta table, empty."""
         for contract in TABLES.values():
             if contract.store == "delta":
-                self.spark.sql(create_table_sql(contract, self.lake.path(contract)))
+                lake_tables.create(contract, self.lake.path(contract))
 
     def arrive(self, events: Sequence[Mapping[str, Any]]) -> None:
         """One batch of the stream: touched dates, then the rows."""

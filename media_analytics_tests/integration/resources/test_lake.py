@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from media_analytics.contracts.delta import create_table_sql
 from media_analytics.contracts.registry import table
 from media_analytics.errors import ContractError
+from media_analytics.migrations import lake_tables
 from media_analytics.resources.lake import Lake, partition_predicate
 from media_analytics.settings import Settings
 from media_analytics_tests.builders.events import at, silver_event
@@ -24,7 +24,7 @@ TENTH, ELEVENTH, TWELFTH = "2026-03-10", "2026-03-11", "2026-03-12"
 @pytest.fixture
 def lake(spark_session: SparkSession, make_settings: Callable[..., Settings], tmp_path: Path) -> Lake:
     made = Lake(make_settings(LAKE__URL=str(tmp_path / "lake")), spark_session)
-    spark_session.sql(create_table_sql(EVENTS, made.path(EVENTS)))
+    lake_tables.create(EVENTS, made.path(EVENTS))
     return made
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from media_analytics.contracts.delta import create_table_sql
 from media_analytics.contracts.registry import table
+from media_analytics.migrations import lake_tables
 from media_analytics_tests.builders import streams
 from media_analytics_tests.integration.stream.world import World
 from media_analytics_tests.services.embedded import Embedded
@@ -34,7 +34,7 @@ def make_world(
         folder.mkdir()
         world = World(kafka, folder, extra={f"MEDIA_ANALYTICS_{k}": v for k, v in extra.items()})
         for name in TABLES:
-            spark_session.sql(create_table_sql(table(name), world.table(name)))
+            lake_tables.create(table(name), world.table(name))
         made.append(world)
         return world
 

@@ -9,9 +9,10 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from media_analytics.contracts.delta import create_table_sql, set_properties_sql
+from media_analytics.contracts.delta import set_properties_sql
 from media_analytics.contracts.registry import table
 from media_analytics.contracts.spark import spark_schema
+from media_analytics.migrations import lake_tables
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics_tests.services.embedded import Embedded
 from spark_jobs.user_events import positions
@@ -37,7 +38,7 @@ def test_commits_older_than_the_contract_says_are_removed_and_readers_go_on(
     """Would catch a log that grows for ever, and a reader or a start that needs what was cleaned."""
     settings = spark.settings_with(LAKE__URL=str(tmp_path))
     path = settings.lake.table_path("ops", "user_events_dates")
-    spark_session.sql(create_table_sql(CONTRACT, path))
+    lake_tables.create(CONTRACT, path)
     # Cleaned with each checkpoint; a checkpoint every third commit keeps the test short.
     spark_session.sql(set_properties_sql({"delta.checkpointInterval": str(EVERY)}, path))
     log = Path(path) / "_delta_log"

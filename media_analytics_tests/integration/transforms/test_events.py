@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from media_analytics.contracts.delta import create_table_sql
 from media_analytics.contracts.registry import table
 from media_analytics.contracts.spark import spark_schema
+from media_analytics.migrations import lake_tables
 from media_analytics.resources.lake import Lake
 from media_analytics.settings import Settings
 from media_analytics_tests.builders import reference, traffic
@@ -142,7 +142,7 @@ class Replay:
         self.lake = Lake(settings, spark)
         self.arrived: list[dict[str, Any]] = []
         for name in self.TABLES:
-            spark.sql(create_table_sql(table(name), self.lake.path(table(name))))
+            lake_tables.create(table(name), self.lake.path(table(name)))
 
     def arrive(self, batch: list[dict[str, Any]]) -> None:
         """Recompute exactly the touched dates."""

@@ -15,9 +15,9 @@ from pyspark.sql import SparkSession
 
 from media_analytics.automation.jobs import VIDEO_FILES
 from media_analytics.build import build_defs
-from media_analytics.contracts.delta import create_table_sql
 from media_analytics.contracts.registry import table
 from media_analytics.contracts.tables import video_files, video_gold
+from media_analytics.migrations import lake_tables
 from media_analytics.resources.clock import Clock
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.resources.lake import Lake
@@ -50,7 +50,7 @@ class World:
 
     def create_tables(self) -> None:
         for contract in (*CONTRACTS, RESTATEMENTS):
-            self.spark.sql(create_table_sql(contract, self.lake.path(contract)))
+            lake_tables.create(contract, self.lake.path(contract))
 
     def load(
         self, folder: Path, day: date | None = None, *, raise_on_error: bool = True

@@ -15,6 +15,7 @@ from media_analytics.contracts.model import Contract, Freshness, Full, TableCont
 from media_analytics.contracts.registry import TABLES, TOPICS, table, topic
 from media_analytics.contracts.spark import spark_schema
 from media_analytics.errors import ContractError
+from media_analytics.migrations import lake_tables
 
 CONTRACTS: list[Contract] = [*TABLES.values(), *TOPICS.values()]
 DELTA = [c for c in TABLES.values() if c.store == "delta"]
@@ -122,7 +123,7 @@ def test_a_table_has_ddl_of_its_own_store_only() -> None:
     with pytest.raises(ContractError, match="not in ClickHouse"):
         clickhouse.create_table_sql(table("silver.events"))
     with pytest.raises(ContractError, match="not in Delta"):
-        delta.create_table_sql(REALTIME, "/lake")
+        lake_tables.create(REALTIME, "/lake")
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda c: c.full_name)

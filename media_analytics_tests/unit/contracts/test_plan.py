@@ -74,9 +74,10 @@ def test_equal_needs_nothing() -> None:
 def test_absent_tables_are_created(contract: Any) -> None:
     if contract.store == "clickhouse":
         found = clickhouse_differences(contract, None, "plain")
+        assert (_changed(found).statement or "").startswith("CREATE TABLE IF NOT EXISTS")
     else:
         found = delta_differences(contract, None, "/lake/table")
-    assert (_changed(found).statement or "").startswith("CREATE TABLE IF NOT EXISTS")
+        assert _changed(found).payload == {"location": "/lake/table"}
 
 
 def test_a_new_optional_column_is_added() -> None:
