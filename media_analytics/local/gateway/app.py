@@ -6,9 +6,9 @@ Belongs here: routes, reading the body, turning errors into answers. Does not be
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import IO, Any
 
-from media_analytics.local.gateway import auth, compression, reader
+from media_analytics.local.gateway import auth, compression, deduplication, reader
 from media_analytics.local.gateway.chdb_connection import ChdbConnection
 from media_analytics.local.gateway.config import GatewayConfig
 from media_analytics.local.gateway.errors import ClickHouseError
@@ -31,6 +31,7 @@ class Gateway:
         self._config = config
         self._pools: dict[str, UserPool] = {}
         self._anchor: ChdbConnection | None = None
+        self._lock: IO[bytes] | None = None
         self._version = ""
         self._timezone = ""
         self._server_name = ""
@@ -45,6 +46,8 @@ class Gateway:
     def open(self) -> None:
         """Open the data folder. It stays open by one connection that runs nothing else."""
         self._config.data.mkdir(parents=True, exist_ok=True)
+        self._lock = deduplication.lock(self._config.data)
+        deduplication.forget_unfinished(self._config.data)
         self._anchor = ChdbConnection(str(self._config.data))
         row = self._anchor.run(b"SELECT version(), timezone(), hostName()").data.decode()
         self._version, self._timezone, self._server_name = row.rstrip("\n").split("\t")
@@ -58,6 +61,8 @@ class Gateway:
             pool.close()
         if self._anchor is not None:
             self._anchor.close()
+        if self._lock is not None:
+            self._lock.close()
         log.info("closed %s", self._config.data)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

@@ -110,7 +110,8 @@ talks to a ClickHouse server; clients do not know the difference. This page is g
   argument is a setting of this one statement. Credentials by Basic, `X-ClickHouse-User` and `-Key`, or arguments.
 - Inserts in every input format of chDB. The data is never part of the SQL text: it waits in memory or, above 64 MiB,
   in a private unlinked file. `async_insert` is 0; `insert_deduplication_token` works on tables with a
-  `non_replicated_deduplication_window`.
+  `non_replicated_deduplication_window`. A start forgets the token of an insert that a kill cut off before its rows had
+  their place: the client sends it again.
 - Results stream in every output format; a client that leaves, and `max_execution_time`, cancel the statement.
   Until the first megabyte or quarter of a second an error has its own status; later it is a marked block at the end.
 - Sessions (`session_id`, `session_timeout`, `session_check`) with temporary tables, `SET` and `USE`; external tables.

@@ -4,10 +4,12 @@ import json
 import random
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import pytest
 
+from media_analytics_tests.services import gateway as service
 from media_analytics_tests.services.gateway import ADMIN, GatewayProcess
 
 pytestmark = pytest.mark.integration
@@ -88,3 +90,50 @@ def test_every_acknowledged_insert_survives_and_none_is_twice(own_gateway: Gatew
         assert not missing
         assert set(stored.values()) == {(BATCH, BATCH)}
         assert len(writer.acknowledged) > 10
+
+
+def test_an_insert_that_a_kill_cut_off_is_stored_when_it_is_sent_again(own_gateway: GatewayProcess) -> None:
+    """The token of an insert is written before its part has a name; killed in between, only the token is left.
+
+    The part's folder is renamed to what it was called at that moment. Parts that were merged keep their tokens.
+    """
+    own_gateway.query(
+        "CREATE TABLE cut (batch Int64) ENGINE = MergeTree ORDER BY batch "
+        "SETTINGS non_replicated_deduplication_window = 100"
+    )
+
+    def send(*batches: int) -> None:
+        for batch in batches:
+            own_gateway.query(
+                f"INSERT INTO cut VALUES ({batch})",
+                insert_deduplication_token=str(batch),
+                deduplicate_insert="enable",
+            )
+
+    send(1, 2)
+    own_gateway.query("OPTIMIZE TABLE cut FINAL")
+    send(3, 4)
+    place = own_gateway.query(
+        "SELECT path FROM system.parts WHERE table = 'cut' AND active ORDER BY min_block_number DESC LIMIT 1"
+    )
+    part = Path(place.strip())
+    own_gateway.kill()
+    part.rename(part.with_name(f"tmp_insert_{part.name}"))
+    own_gateway.start()
+    assert (
+        own_gateway.query("SELECT groupArray(batch) FROM (SELECT batch FROM cut ORDER BY batch)")
+        == "[1,2,3]\n"
+    )
+    send(1, 2, 3, 4)
+    assert (
+        own_gateway.query("SELECT groupArray(batch) FROM (SELECT batch FROM cut ORDER BY batch)")
+        == "[1,2,3,4]\n"
+    )
+
+
+def test_a_second_gateway_on_the_same_data_is_refused(own_gateway: GatewayProcess) -> None:
+    """It would read the tokens of inserts that are running as left behind, and forget them."""
+    second = service.make(own_gateway.folder)
+    with pytest.raises(AssertionError, match=r"another gateway serves .*another home"):
+        second.start()
+    own_gateway.query("SELECT 1")
