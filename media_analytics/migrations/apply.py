@@ -6,15 +6,11 @@ differs (`plan.py`), how a service is asked or changed (`services.py`).
 1. ClickHouse and Delta get their columns: readers know a field before it can arrive.
 2. The registry gets the schemas, downstream topics first: from now on producers may write them.
 3. Topics are created last, downstream first: nothing can be produced before somebody can read it.
-
-Tables of the lake do not depend on each other: several are changed at a time.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
 
 from media_analytics.contracts.model import TableContract, TopicContract
 from media_analytics.contracts.registry import TABLES, TOPICS
@@ -32,8 +28,6 @@ from media_analytics.migrations.services import ClickHouseAdmin, DeltaAdmin, Reg
 from media_analytics.settings import Settings
 
 Progress = Callable[[str], None]
-# Creating a table is waiting for Spark and for the disk.
-TABLES_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -48,8 +42,6 @@ class Plan:
 class _Step:
     change: Change
     run: Callable[[], None]
-    # A table of the lake: steps of other tables may run beside its own. None: in order, alone.
-    table: str | None = None
 
 
 def plan(
@@ -99,30 +91,14 @@ def apply(
             + "\n".join(f"  {refusal}" for refusal in refusals)
         )
     try:
-        _carry_out(steps, progress)
+        for number, step in enumerate(steps, 1):
+            progress(f"[{number}/{len(steps)}] {step.change}")
+            step.run()
     finally:
         lake.close()
     if not steps:
         progress("contracts: nothing to change")
     return Plan(tuple(step.change for step in steps), ())
-
-
-def _carry_out(steps: Sequence[_Step], progress: Progress) -> None:
-    numbered = [(f"[{number}/{len(steps)}] {step.change}", step) for number, step in enumerate(steps, 1)]
-
-    def in_order(members: Sequence[tuple[str, _Step]]) -> None:
-        for text, step in members:
-            progress(text)
-            step.run()
-
-    for of_lake, members in groupby(numbered, key=lambda item: item[1].table is not None):
-        if not of_lake:
-            in_order(list(members))
-            continue
-        tables = [list(own) for _, own in groupby(members, key=lambda item: item[1].table)]
-        with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
-            for done in [pool.submit(in_order, own) for own in tables]:
-                done.result()
 
 
 def _compare(
@@ -136,14 +112,12 @@ def _compare(
     steps: list[_Step] = []
     refusals: list[Refusal] = []
 
-    def take(
-        differences: list[Difference], carry_out: Callable[[Change], None], table: str | None = None
-    ) -> None:
+    def take(differences: list[Difference], carry_out: Callable[[Change], None]) -> None:
         for difference in differences:
             if isinstance(difference, Refusal):
                 refusals.append(difference)
             else:
-                steps.append(_Step(difference, partial(carry_out, difference), table))
+                steps.append(_Step(difference, partial(carry_out, difference)))
 
     serving = ClickHouseAdmin(settings)
     for table in (t for t in tables.values() if t.store == "clickhouse"):
@@ -153,7 +127,7 @@ def _compare(
         found = delta_differences(
             table, lake.stored(table), lake.location(table), streams_stopped=streams_stopped
         )
-        take(found, partial(lake.carry_out, contract=table), table.full_name)
+        take(found, partial(lake.carry_out, contract=table))
     registry, kafka = RegistryAdmin(settings), TopicAdmin(settings)
     # Downstream first: an enricher that meets a new field in user.raw must find it in user.latest.
     downstream_first = list(topics.values())[::-1]
