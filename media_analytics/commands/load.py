@@ -114,7 +114,7 @@ def _print_summary(settings: "Settings", run: "Run", console: "Console") -> None
 def _refused(log: "DeltaLog") -> Counter[tuple[str, str]]:
     """Rows in quarantine by data set and reason."""
     from media_analytics.contracts.registry import table
-    from media_analytics.contracts.tables.video_files import DATASETS
+    from media_analytics.contracts.tables.video_raw import DATASETS
 
     found: Counter[tuple[str, str]] = Counter()
     for dataset in DATASETS:

@@ -115,6 +115,11 @@ def _schema(model: type[DataFrameModel]) -> DataFrameSchema:
     return schema
 
 
+def grain_of(model: type[DataFrameModel], unit: str | None = None) -> str:
+    """What a table's rows are, in the model's own words; `unit` says what one row is where its Config does not."""
+    return f"{(model.__doc__ or '').strip()} {(unit or model.Config.__doc__ or '').strip()}"
+
+
 @dataclass(frozen=True)
 class TableContract:
     """A table exists when its contract does."""

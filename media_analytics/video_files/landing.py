@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pyarrow import fs
 
-from media_analytics.contracts.tables.video_files import DATASETS
+from media_analytics.contracts.tables.video_raw import DATASETS
 from media_analytics.errors import MediaAnalyticsError
 
 FORMATS = ("parquet", "csv")

@@ -18,7 +18,7 @@ from pyarrow import parquet as pq
 
 from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.registry import table
-from media_analytics.contracts.tables.video_files import FACTS, RawRow
+from media_analytics.contracts.tables.video_raw import FACTS, RawRow
 from media_analytics.errors import MediaAnalyticsError
 from media_analytics.video_files import parsing
 from media_analytics.video_files.landing import SourceFile, opened

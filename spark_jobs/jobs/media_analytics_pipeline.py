@@ -21,6 +21,7 @@ from media_analytics.checks.restatements import record_changes
 from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.registry import table
 from media_analytics.contracts.tables import video_files, video_gold
+from media_analytics.contracts.tables.video_raw import DATASETS
 from media_analytics.errors import MediaAnalyticsError
 from media_analytics.migrations import lake_tables
 from media_analytics.resources.delta_log import DeltaLog
@@ -37,7 +38,7 @@ INGEST = "ingest"
 YESTERDAY = "yesterday"
 _ON_DATABRICKS = "DATABRICKS_RUNTIME_VERSION"
 _MART_OF = {f"gold.{mart.contract.name}": mart for mart in MARTS}
-_DATASET_OF = {f"silver.{name}": name for name in video_files.DATASETS}
+_DATASET_OF = {f"silver.{name}": name for name in DATASETS}
 STEPS = (INGEST, *_DATASET_OF, *_MART_OF)
 
 
