@@ -49,7 +49,7 @@ def video(
     settings = load_settings(command_environment(os.environ))
     address = absolute(path)
     days = (date.date(),) if date else ()
-    found = discover(address, days)
+    found = discover(address, days, settings.video.store)
     console = Console()
     if not console.is_terminal:
         console.width = 140

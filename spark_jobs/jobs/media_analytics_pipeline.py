@@ -26,7 +26,7 @@ from media_analytics.errors import MediaAnalyticsError
 from media_analytics.migrations import lake_tables
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.resources.lake import Lake, Staged
-from media_analytics.settings import Environment, Settings
+from media_analytics.settings import Environment, Settings, VideoFiles
 from media_analytics.settings import Lake as LakeSettings
 from media_analytics.video_files import tables
 from media_analytics.video_files.loading import Loader
@@ -65,8 +65,8 @@ def run_step(
     Raises:
         MediaAnalyticsError: files are blocked, or rows break a contract; nothing was published.
     """
-    # Only the lake: whatever else a step would ask of an installation is not there, and its name says so.
-    settings = Settings.model_construct(lake=LakeSettings(url=data_path))
+    # The lake and files as the cluster reaches them: whatever else a step would ask of an installation is not there.
+    settings = Settings.model_construct(lake=LakeSettings(url=data_path), video=VideoFiles())
     lake, log, now = Lake(settings, session), DeltaLog(settings), datetime.now(UTC)
     run_id = f"databricks-{run}-{step}"
     if step == INGEST:
