@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from media_analytics.cli import app
+from media_analytics.commands.trace_places import trace
 from media_analytics.local import doctor
 from media_analytics.local.kafka_mode import KafkaMode
 from media_analytics.settings import Settings, environment_variables
@@ -98,6 +99,19 @@ def test_trace_finds_an_event_in_the_topic_that_only_the_admin_reads(shell: Secu
         ("user.raw", placed.partition, placed.offset)
     ]
     assert found["stopped"] != []
+
+
+def test_trace_without_the_admin_names_the_topic_it_may_not_read_and_searches_the_others(
+    secured: Secured,
+) -> None:
+    """Would catch a search that ends at `user.raw` where a shell has no admin, as on a publisher's own cluster."""
+    latest = Latest(_as(secured, "enricher"))
+    latest.send(range(811, 812))
+    (partition, _, event_id) = latest.sent[0]
+    found = trace(_as(secured, "operator"), event_id, lambda topic, done, total: None)
+    assert [(place.name, place.facts["partition"]) for place in found.places] == [("user.latest", partition)]
+    (refused,) = found.unanswered
+    assert "reading user.raw is refused" in refused
 
 
 def test_doctor_says_whether_a_secured_log_elsewhere_lets_the_shell_in(
