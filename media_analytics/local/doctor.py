@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -73,9 +73,9 @@ def examine(
     if runs:
         return [*checks, Check("ports", "ok", "the stack runs and holds them")]
     try:
-        named = homes.named_ports(environ)
-        wanted = [s for s in services if not free_ports or s.port in named]
-        checks += _ports(homes.planned_ports(home_path, environ), environ, wanted, brokers)
+        chosen = homes.planned_ports(home_path, environ)
+        fixed = homes.named_ports(environ) if free_ports else chosen
+        checks += _ports(chosen, _needed_ports(chosen, environ, services, brokers) & fixed.keys())
     except MediaAnalyticsError as error:
         checks.append(Check("ports", "failed", str(error), "correct the variable"))
     return checks
@@ -161,14 +161,19 @@ def _new_home(home_path: Path) -> Check:
     return Check("home", "ok", f"{home_path} will be made")
 
 
-def _ports(
+def _needed_ports(
     chosen: Mapping[str, int], environ: Mapping[str, str], services: Iterable[Service], brokers: int
-) -> list[Check]:
+) -> set[str]:
+    """Names of the ports that the services take which are not elsewhere."""
     external = external_services(chosen, environ, brokers)
     needed = {s.port for s in services if s.port and s.name not in external}
-    needed |= {f"{s.port}_controller" for s in services if s.name in BROKERS and s.port in needed}
+    needed |= {f"{name.replace('-', '_')}_controller" for name in BROKERS if name.replace("-", "_") in needed}
     if "spark" in needed and environ.get(DEBUG_VARIABLE, "false").lower() not in _OFF:
         needed.add("spark_ui")
+    return needed
+
+
+def _ports(chosen: Mapping[str, int], needed: Set[str]) -> list[Check]:
     holders = {
         name: _user_of(chosen[name]) for name in sorted(needed) if not homes.is_port_free(chosen[name])
     }

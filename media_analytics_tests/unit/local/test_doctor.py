@@ -52,6 +52,17 @@ def test_a_busy_port_of_another_broker_is_named_with_its_variable(
     assert "port of kafka_3_controller" not in _examined(tmp_path, ports, 1)
 
 
+def test_a_named_port_of_another_broker_must_be_free_where_the_others_are_chosen(
+    tmp_path: Path, ports: dict[str, str], busy: int
+) -> None:
+    """Would catch `up --ports free` that fails late: a port that the caller named is never replaced."""
+    found = doctor.examine(tmp_path, ports, of_profiles((), 3), free_ports=True, brokers=3)
+    assert [c.name for c in found if c.name.startswith("port of")] == ["port of kafka_3_controller"]
+    without = {name: value for name, value in ports.items() if not name.endswith("KAFKA_3_CONTROLLER")}
+    found = doctor.examine(tmp_path, without, of_profiles((), 3), free_ports=True, brokers=3)
+    assert [c.name for c in found if c.name.startswith("port of")] == []
+
+
 def test_the_command_looks_at_the_brokers_that_are_asked_for_or_remembered(
     tmp_path: Path, ports: dict[str, str], busy: int
 ) -> None:
