@@ -1,13 +1,11 @@
 """How the dashboard's API and its pages are served.
 
-Belongs here: reading the environment, logs, the server, what a wrong setting ends with. Does not belong here: the two
-applications.
+Belongs here: settings, logs, the server, what a wrong setting ends with. Does not belong here: the two applications.
 """
 
 import logging
-import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -17,10 +15,11 @@ from media_analytics.page_guard import App
 from media_analytics.settings import Settings, load_settings
 
 
-def serve(make: Callable[[Settings], tuple[App, str]]) -> int:
+def serve(environ: Mapping[str, str], make: Callable[[Settings], tuple[App, str]]) -> int:
     """Serve an application until SIGTERM.
 
     Args:
+        environ: the process's environment, which holds its settings.
         make: from the settings, the application behind its guard and the address that people reach it by.
 
     Returns:
@@ -29,7 +28,7 @@ def serve(make: Callable[[Settings], tuple[App, str]]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        settings = load_settings(os.environ)
+        settings = load_settings(environ)
         app, url = make(settings)
     except MediaAnalyticsError as error:
         print(error, file=sys.stderr)

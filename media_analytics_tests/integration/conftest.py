@@ -13,7 +13,6 @@ _LONG = (
     "graph/test_subscriptions.py",
     "video_files/test_blocked.py",
     "video_files/test_corruption.py",
-    "runs/test_runs.py",
     "streaming/test_sink_topics.py",
     "streaming/test_enricher.py",
     "streaming/test_sink.py",

@@ -1,8 +1,9 @@
 """`python -m media_analytics.dashboard.api`: serve the dashboard's API until SIGTERM.
 
-Belongs here: which application, at which address. Does not belong here: anything else.
+Belongs here: the environment, which application, at which address. Does not belong here: anything else.
 """
 
+import os
 import sys
 
 from media_analytics.dashboard.api.app import create_app
@@ -11,7 +12,7 @@ from media_analytics.dashboard.serving import serve
 
 def main() -> int:
     """Run the API. Returns the process's exit status."""
-    return serve(lambda settings: (create_app(settings), settings.dashboard.url or ""))
+    return serve(os.environ, lambda settings: (create_app(settings), settings.dashboard.url or ""))
 
 
 if __name__ == "__main__":

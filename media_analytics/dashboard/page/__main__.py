@@ -1,8 +1,9 @@
 """`python -m media_analytics.dashboard.page`: serve the dashboard's pages until SIGTERM.
 
-Belongs here: Streamlit's options, its application behind the guard. Does not belong here: pages.
+Belongs here: the environment, Streamlit's options, its application behind the guard. Does not belong here: pages.
 """
 
+import os
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -50,7 +51,7 @@ def create_app(settings: Settings) -> tuple[App, str]:
 
 def main() -> int:
     """Run the pages. Returns the process's exit status."""
-    return serve(create_app)
+    return serve(os.environ, create_app)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""A micro-batch that is killed, and a replay of dead letters, as runs that Dagster's own processes start and watch."""
+"""A micro-batch that is killed, and a replay of dead letters, as runs that Dagster's own processes start and watch.
+
+Slow, because three processes of Dagster start and each run goes through its queue. `micro_batches/test_batches.py` and
+`dead_letters/test_replay.py` stop the same work at every effect within seconds.
+"""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -17,7 +21,7 @@ from media_analytics_tests.integration.runs.world import WAIT_SECONDS, DagsterWo
 from media_analytics_tests.services.embedded import wait_until
 from streaming.dead_letters.patches import read
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
 
 CONTENT, LETTERS = content_events.TABLE, dead_letters.TABLE
 EVENTS = 4_000

@@ -94,6 +94,7 @@ def test_each_purpose_is_given_and_withdrawn_by_itself(spark_session: SparkSessi
                 "customer_id": customer,
                 "purposes": purposes,
                 "jurisdiction": "de",
+                "request_id": f"r{number}",
                 "source_topic": "compliance.events",
             }
             rows.append(bronze_event(100 + 10 * number + step, when, **decided))
