@@ -15,6 +15,8 @@ from media_analytics_tests.services import embedded
 from media_analytics_tests.services.embedded import Embedded
 
 SENSOR = "micro_batches"
+# They import the definitions; on a busy machine that takes minutes.
+READY_SECONDS = 240.0
 SERVICES = ("dagster-code", "dagster-webserver", "dagster-daemon")
 
 
@@ -52,10 +54,10 @@ def world(
             made.create_table(table("ops.dead_letter_replays"))
             collector.start()
             for name in SERVICES[:2]:
-                home.wait_ready(name)
+                home.wait_ready(name, READY_SECONDS)
             with DagsterPage(home.settings) as page:
                 page.leave_on({SENSOR})
-            home.start(SERVICES[2])
+            home.start(SERVICES[2], READY_SECONDS)
             yield made
             collector.stop()
     finally:

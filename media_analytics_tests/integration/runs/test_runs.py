@@ -21,7 +21,7 @@ from media_analytics_tests.integration.runs.world import WAIT_SECONDS, DagsterWo
 from media_analytics_tests.services.embedded import wait_until
 from streaming.dead_letters.patches import read
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900)]
 
 CONTENT, LETTERS = content_events.TABLE, dead_letters.TABLE
 EVENTS = 4_000

@@ -10,7 +10,7 @@ from media_analytics.resources.dagster_api import ENDED, DagsterApi
 from media_analytics_tests.integration.dead_letters.world import LetterWorld
 from media_analytics_tests.services.embedded import wait_until
 
-WAIT_SECONDS = 90.0
+WAIT_SECONDS = 180.0
 
 
 class DagsterWorld(LetterWorld):
