@@ -136,6 +136,10 @@ class ClickHouse(_Section):
     reader_user: str = "reader"
     reader_password: SecretStr
     variant: Literal["plain", "replicated"] = "plain"
+    # Where the store itself finds the lake: a folder as the store sees it (below its user files), or an HTTP address
+    # with the named collection that holds its credentials. Unset: the lake's own folder.
+    lake_url: str | None = None
+    lake_collection: str | None = None
 
 
 class Lake(_Section):

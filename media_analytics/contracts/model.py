@@ -21,8 +21,10 @@ PersonalData = Literal[
 ]
 Store = Literal["delta", "clickhouse", "files"]
 # `micro-batch`: runs that a Kafka sensor starts, one at a time for each table. `minute-analysis`: its runs and sensor.
-# `replay`: runs that replay dead letters, one at a time.
-Writer = Literal["spark-connect", "stream", "sink", "micro-batch", "minute-analysis", "replay"]
+# `replay`: runs that replay dead letters, one at a time. `warehouse-load`: runs that copy a table of the lake.
+Writer = Literal[
+    "spark-connect", "stream", "sink", "micro-batch", "minute-analysis", "replay", "warehouse-load"
+]
 CheckedStore = Literal["realtime", "lake"]
 
 
@@ -141,6 +143,8 @@ class TableContract:
     retention: timedelta | None = None
     # Layers bronze and realtime: the topic whose messages are the rows.
     source: str | None = None
+    # Layer warehouse: the table of the lake whose rows these are, partition by partition.
+    copy_of: str | None = None
     # Columns that its files bring and the contract does not know are added to the stored table.
     keeps_unknown_columns: bool = False
 
