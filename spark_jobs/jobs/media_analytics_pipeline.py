@@ -32,7 +32,7 @@ from media_analytics.video_files import tables
 from media_analytics.video_files.loading import Loader
 from media_analytics.video_files.marts import MARTS
 from media_analytics.video_files.tables import Published, Scope
-from spark_jobs.session import JARS_VARIABLE, local_session
+from spark_jobs.session import local_session
 
 INGEST = "ingest"
 YESTERDAY = "yesterday"
@@ -118,7 +118,7 @@ def _session() -> SparkSession:
     if _ON_DATABRICKS in os.environ:
         return SparkSession.builder.getOrCreate()
     scratch = Path(tempfile.mkdtemp(prefix="media-analytics-pipeline-"))
-    return local_session("media-analytics pipeline", scratch, jars=os.environ.get(JARS_VARIABLE))
+    return local_session("media-analytics pipeline", scratch, os.environ)
 
 
 def _link_mount(data_path: str) -> None:
