@@ -59,6 +59,7 @@ def world(
                 page.leave_on({SENSOR})
             home.start(SERVICES[2], READY_SECONDS)
             yield made
-            collector.stop()
     finally:
+        if collector.process is not None:
+            collector.stop()
         home.stop_all()
