@@ -17,7 +17,6 @@ from media_analytics.contracts.tables import (
     sessions,
     video_files,
     video_gold,
-    warehouse,
 )
 from media_analytics.contracts.tables import families as family_tables
 from media_analytics.contracts.topics import dead_letters, families, user
@@ -37,7 +36,6 @@ TABLES: Mapping[str, TableContract] = MappingProxyType(
             operations,
             video_files,
             video_gold,
-            warehouse,
         )
         for contract in module.CONTRACTS
     }

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from pandera.pandas import DataFrameModel
 
-from media_analytics.contracts.model import Daily, Freshness, Hourly, TableContract, Writer, grain_of
+from media_analytics.contracts.model import Daily, Freshness, Hourly, TableContract, Writer
 from media_analytics.contracts.rules import (
     EARLIEST,
     EARLIEST_DAY,
@@ -243,7 +243,7 @@ class DeadLetterReplay(DataFrameModel):
         unique = ("letter_id", "item")
 
 
-def ops_table(
+def _table(
     name: str,
     model: type[DataFrameModel],
     partitioning: Daily | Hourly,
@@ -251,26 +251,27 @@ def ops_table(
     interval: timedelta,
     *,
     writer: Writer = "spark-connect",
-    owner: str = "team:data-platform",
 ) -> TableContract:
     """An ops table: warned of after two intervals, failed after three."""
+    grain = (model.__doc__ or "").strip()
+    unit = (model.Config.__doc__ or "").strip()
     return TableContract(
         layer="ops",
         name=name,
-        grain=grain_of(model),
+        grain=f"{grain} {unit}",
         model=model,
         partitioning=partitioning,
         sort_keys=sort_keys,
         freshness=Freshness(warn=2 * interval, fail=3 * interval),
         refresh_interval=interval,
-        owner=owner,
+        owner="team:data-platform",
         store="delta",
         writer=writer,
     )
 
 
 CONTRACTS = (
-    ops_table(
+    _table(
         "user_events_dates",
         EventDates,
         Daily("event_date", stored="event_date"),
@@ -279,7 +280,7 @@ CONTRACTS = (
         writer="stream",
     ),
     *(
-        ops_table(
+        _table(
             f"{bronze.name}_dates",
             EventDates,
             Daily("event_date", stored="event_date"),
@@ -290,39 +291,37 @@ CONTRACTS = (
         for bronze in families.CONTRACTS
         if bronze.layer == "bronze"
     ),
-    ops_table(
+    _table(
         "session_dates",
         SessionDates,
         Daily("session_date", stored="session_date"),
         ("session_date", "event_date"),
         timedelta(minutes=15),
     ),
-    ops_table(
+    _table(
         "subscription_dates",
         SubscriptionDates,
         Daily("date", stored="date"),
         ("date",),
         timedelta(minutes=15),
     ),
-    ops_table(
-        "offset_bounds", OffsetBounds, Hourly("hour"), ("topic", "partition", "hour"), timedelta(hours=1)
-    ),
-    ops_table(
+    _table("offset_bounds", OffsetBounds, Hourly("hour"), ("topic", "partition", "hour"), timedelta(hours=1)),
+    _table(
         "completeness",
         Completeness,
         Daily("date", stored="date"),
         ("minute", "topic", "partition"),
         timedelta(minutes=15),
     ),
-    ops_table("restatements", Restatement, Daily("date"), ("table", "date", "brand"), timedelta(days=1)),
-    ops_table(
+    _table("restatements", Restatement, Daily("date"), ("table", "date", "brand"), timedelta(days=1)),
+    _table(
         "maintenance_requests",
         MaintenanceRequest,
         Daily("requested_at"),
         ("requested_at",),
         timedelta(days=1),
     ),
-    ops_table(
+    _table(
         "maintenance_results",
         MaintenanceResult,
         Daily("finished_at"),
@@ -330,7 +329,7 @@ CONTRACTS = (
         timedelta(days=1),
         writer="stream",
     ),
-    ops_table(
+    _table(
         "dead_letter_replays",
         DeadLetterReplay,
         Daily("replay_date", stored="replay_date"),

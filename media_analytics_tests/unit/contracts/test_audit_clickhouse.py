@@ -35,8 +35,7 @@ _ALIKE = {
     "gold.reader_devices",
     "gold.reader_sources",
 }
-_COPIES = {c.full_name for c in TABLES.values() if c.copy_of is not None}
-CONTRACTS = [c for c in (*TABLES.values(), *TOPICS.values()) if c.full_name not in _ALIKE | _COPIES]
+CONTRACTS = [c for c in (*TABLES.values(), *TOPICS.values()) if c.full_name not in _ALIKE]
 
 
 @pytest.fixture(scope="module")

@@ -1,1 +1,0 @@
-"""The warehouse: ClickHouse tables made of the lake's."""

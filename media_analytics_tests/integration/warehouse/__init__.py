@@ -1,1 +1,0 @@
-"""Tests: the warehouse on the real gateway, with Delta tables that deltalake writes."""

@@ -1,1 +1,0 @@
-"""Tests: statements and comparisons of the warehouse, without a store."""
