@@ -7,7 +7,6 @@ Does not belong here: deciding what to change (`plan.py`).
 import json
 import logging
 import re
-import threading
 import time
 from typing import Any
 from urllib.parse import quote
@@ -94,7 +93,6 @@ class DeltaAdmin:
         """Connect to Spark when a table that is there must change: creating tables needs no Spark."""
         self._settings = settings
         self._session: Any = None
-        self._connecting = threading.Lock()
 
     def location(self, contract: TableContract) -> str:
         """The table's address."""
@@ -127,9 +125,8 @@ class DeltaAdmin:
 
         from media_analytics.resources.spark import connect
 
-        with self._connecting:
-            if self._session is None:
-                self._session = connect(self._settings)
+        if self._session is None:
+            self._session = connect(self._settings)
         try:
             self._session.sql(change.statement or "").collect()
         except PySparkException as error:

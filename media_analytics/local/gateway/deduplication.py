@@ -31,7 +31,6 @@ def lock(data: Path) -> IO[bytes]:
     Raises:
         ServiceError: another process serves the folder.
     """
-    data.parent.mkdir(parents=True, exist_ok=True)
     held = data.with_name(f"{data.name}.lock").open("ab")
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
