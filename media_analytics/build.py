@@ -45,6 +45,7 @@ from media_analytics.assets.realtime import tables as realtime
 from media_analytics.assets.results import interactions as results
 from media_analytics.assets.silver import consent, content, events, sessions, subscriptions
 from media_analytics.assets.silver import video_files as silver_video
+from media_analytics.assets.warehouse import copies
 from media_analytics.automation.conditions import automation_sensor, on_arrival
 from media_analytics.automation.jobs import MICRO_BATCHES, MINUTE_ANALYSIS, VIDEO_FILES, asset_jobs
 from media_analytics.automation.micro_batch_maintenance import maintenance_job
@@ -121,6 +122,7 @@ def _definitions(settings: Settings, resource_overrides: Mapping[str, Any]) -> d
             *(micro_batch_asset(m.TABLE, partitions, m) for m in MICRO_BATCHED),
             *(spec for m in MICRO_BATCHED for spec in micro_batch_specs(m.TABLE, partitions, m)),
             *(module.asset(partitions) for module in (*PROOFS, *MINUTES, *REPLAYS, video_maintenance)),
+            *copies.assets(partitions, on_arrival),
             *(a for module in VIDEO for a in module.assets(partitions, retries(settings.operations))),
         ],
         asset_checks=checks,

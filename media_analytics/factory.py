@@ -215,7 +215,7 @@ def _materialize(table: TableAsset, context: dg.AssetExecutionContext) -> Iterat
         yield dg.MaterializeResult(metadata={"unchanged": True, UPSTREAM_METADATA: upstream})
         return
     dates = tuple(date.fromisoformat(key) for key in keys)
-    with spark.tagged(context.run_id, table.contract.full_name, f"{keys[0]}..{keys[-1]}"):
+    with spark.tagged(context.run.run_id, table.contract.full_name, f"{keys[0]}..{keys[-1]}"):
         staged, dates = _stage(table, context, Inputs(lake, log, settings, dates))
         try:
             publication = Publication(context, table.contract, lake, settings, staged, dates, upstream)
@@ -228,12 +228,12 @@ def _materialize(table: TableAsset, context: dg.AssetExecutionContext) -> Iterat
 def _stage(
     table: TableAsset, context: dg.AssetExecutionContext, inputs: Inputs
 ) -> tuple[Staged, tuple[date, ...]]:
-    staged = inputs.lake.stage(table.contract, table.transform(inputs), context.run_id)
+    staged = inputs.lake.stage(table.contract, table.transform(inputs), context.run.run_id)
     further = table.extend(inputs, staged) if table.extend else ()
     if further:
         context.log.info(f"{table.contract.full_name}: also {', '.join(map(str, further))}: their rows move")
         inputs = replace(inputs, dates=tuple(sorted({*inputs.dates, *further})))
-        staged = inputs.lake.stage(table.contract, table.transform(inputs), context.run_id)
+        staged = inputs.lake.stage(table.contract, table.transform(inputs), context.run.run_id)
     return staged, inputs.dates
 
 

@@ -136,6 +136,10 @@ class ClickHouse(_Section):
     reader_user: str = "reader"
     reader_password: SecretStr
     variant: Literal["plain", "replicated"] = "plain"
+    # Where the store itself finds the lake: a folder as the store sees it (below its user files), or an HTTP address
+    # with the named collection that holds its credentials. Unset: the lake's own folder.
+    lake_url: str | None = None
+    lake_collection: str | None = None
 
 
 class Lake(_Section):
@@ -221,10 +225,22 @@ class MicroBatches(_Section):
     max_bytes: int = Field(default=16 * 1024 * 1024, ge=1)
 
 
+class ObjectStore(_Section):
+    """A store with the S3 API, and the key that may read there."""
+
+    # `https://host[:port]`; plain `http://` only where nobody else listens.
+    endpoint: str
+    region: str = "us-east-1"
+    access_key_id: str
+    secret_access_key: SecretStr
+
+
 class VideoFiles(_Section):
     """Files of the video marts. `landing` is the folder (or `s3a://` address) that is watched; unset: none is."""
 
     landing: str | None = None
+    # Where `s3a://` addresses of files are; unset: as the process's own AWS configuration says.
+    store: ObjectStore | None = None
     # Seconds between two looks at the folder; a file is loaded when two looks found it the same.
     interval_seconds: int = Field(default=60, ge=5)
 

@@ -2,8 +2,8 @@
 
 Belongs here: how a job's JVM is sized and configured. Does not belong here: the Spark Connect session
 of batch assets (`media_analytics.resources.spark`), where Java and the jars come from (the environment:
-`JAVA_HOME`, and the folder that `MEDIA_ANALYTICS_SPARK_JARS` names; a cluster's image has them on its
-class path).
+`JAVA_HOME`, `MEDIA_ANALYTICS_SPARK_CLASS_PATH` and `MEDIA_ANALYTICS_SPARK_JAVA_OPTIONS`; a cluster's image has all
+on its class path).
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,8 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-JARS_VARIABLE = "MEDIA_ANALYTICS_SPARK_JARS"
+CLASS_PATH_VARIABLE = "MEDIA_ANALYTICS_SPARK_CLASS_PATH"
+JAVA_OPTIONS_VARIABLE = "MEDIA_ANALYTICS_SPARK_JAVA_OPTIONS"
 _CONFIGURATION = {
     "spark.ui.showConsoleProgress": "false",
     "spark.ui.enabled": "false",
@@ -48,7 +49,7 @@ _JVM = "-XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError -Djava.awt.headless=true"
 def local_session(
     app_name: str,
     scratch: Path,
-    jars: str | None = None,
+    environ: Mapping[str, str],
     memory: str = "768m",
     cores: int = 2,
     jvm_options: str = "",
@@ -59,7 +60,7 @@ def local_session(
     Args:
         app_name: what logs call it.
         scratch: folder for shuffle files and whatever Spark wants to leave behind.
-        jars: folder with Delta, Kafka source and Avro; None when they are on Spark's class path already.
+        environ: names Delta, Kafka source and Avro where they are not on Spark's class path already.
         memory: heap of the JVM, as Java writes it.
         cores: threads that tasks run on.
         jvm_options: further options of the JVM.
@@ -69,7 +70,7 @@ def local_session(
     logging = scratch / "log4j2.properties"
     logging.write_text(_LOGGING, "utf-8")
     options = (
-        *(_JVM, jvm_options),
+        *(_JVM, jvm_options, environ.get(JAVA_OPTIONS_VARIABLE, "")),
         f"-Dderby.system.home={scratch}",
         f"-Dlog4j2.configurationFile={logging.as_uri()}",
     )
@@ -79,8 +80,8 @@ def local_session(
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
         "spark.driver.extraJavaOptions": " ".join(options),
     }
-    if jars:
-        configuration["spark.driver.extraClassPath"] = f"{jars}/*"
+    if class_path := environ.get(CLASS_PATH_VARIABLE):
+        configuration["spark.driver.extraClassPath"] = class_path
     builder = SparkSession.builder.appName(app_name).master(f"local[{cores}]")
     for name, value in (configuration | dict(extra or {})).items():
         builder = builder.config(name, value)

@@ -26,6 +26,7 @@ DEAD_LETTER_REPLAYS = "dead_letter_replays"
 # From files to the video marts: one ingest, five steps of silver, five of gold. Its partition is the date.
 VIDEO_FILES = "media_analytics_pipeline"
 VIDEO_MAINTENANCE = "video_maintenance"
+WAREHOUSE_COPIES = "warehouse_copies"
 READER_LAYERS = ("silver", "gold")
 _VIDEO = {c.full_name: c for c in (*video_files.CONTRACTS, *video_gold.CONTRACTS)}
 
@@ -47,6 +48,13 @@ def asset_jobs(
             READER_TABLES,
             selection=dg.AssetSelection.assets(*reader) - dg.AssetSelection.checks(*external_checks),
             description="Silver and gold of the run's dates, in order, audited.",
+        ),
+        dg.define_asset_job(
+            WAREHOUSE_COPIES,
+            selection=dg.AssetSelection.assets(
+                *(asset_key(c) for c in TABLES.values() if c.copy_of is not None)
+            ),
+            description="Copies silver and gold of the run's dates to ClickHouse, compared partition by partition.",
         ),
         dg.define_asset_job(
             COMPLETENESS,

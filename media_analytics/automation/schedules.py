@@ -5,9 +5,9 @@ start (`conditions.py`, `proofs.py`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
-from typing import get_args
+from typing import Any, get_args
 
 import dagster as dg
 
@@ -19,6 +19,7 @@ from media_analytics.automation.jobs import (
     AssetJob,
 )
 from media_analytics.automation.micro_batch_maintenance import maintenance_config
+from media_analytics.automation.micro_batches import RANGE_TAGS
 from media_analytics.errors import SettingsError
 from media_analytics.micro_batches.table import MicroBatched
 from media_analytics.settings import Environment, Settings
@@ -86,24 +87,27 @@ def schedules(
     """
     by_name = {job.name: job for job in jobs}
     made: dict[str, Callable[[str], dg.ScheduleDefinition]] = {
-        "recheck_completeness": lambda cron: _recheck(cron, by_name[COMPLETENESS]),
-        "audit_external_tables": lambda cron: dg.ScheduleDefinition(
-            name="audit_external_tables",
-            cron_schedule=cron,
-            job=by_name[EXTERNAL_CONTRACTS],
-            default_status=dg.DefaultScheduleStatus.RUNNING,
+        "recheck_completeness": partial(
+            _dated,
+            "recheck_completeness",
+            by_name[COMPLETENESS],
+            f"Judges every minute of the last {RECHECKED_DAYS} days again.",
+            _recheck,
         ),
-        "maintain_video_tables": lambda cron: dg.ScheduleDefinition(
-            name="maintain_video_tables",
-            cron_schedule=cron,
-            job=by_name[VIDEO_MAINTENANCE],
-            default_status=dg.DefaultScheduleStatus.RUNNING,
-        ),
+        "audit_external_tables": partial(_plain, "audit_external_tables", by_name[EXTERNAL_CONTRACTS], None),
+        "maintain_video_tables": partial(_plain, "maintain_video_tables", by_name[VIDEO_MAINTENANCE], None),
         "vacuum_streamed_tables": lambda cron: _vacuum(cron, maintenance),
-        "settle_dead_letter_replays": lambda cron: _settle(cron, by_name[DEAD_LETTER_REPLAYS]),
+        "settle_dead_letter_replays": partial(
+            _dated,
+            "settle_dead_letter_replays",
+            by_name[DEAD_LETTER_REPLAYS],
+            "Finishes the books of replays that were stopped; sends nothing.",
+            _settle,
+        ),
         **{
-            f"{action}_micro_batched_tables": partial(_maintain, action, micro_batches, micro_batched)
+            name: partial(_plain, name, micro_batches, maintenance_config(micro_batched, action))
             for action in ("compact", "vacuum")
+            for name in (f"{action}_micro_batched_tables",)
         },
     }
     result = []
@@ -114,14 +118,15 @@ def schedules(
     return result
 
 
-def _maintain(
-    action: str, job: dg.JobDefinition, tables: Sequence[MicroBatched], cron: str
+def _plain(
+    name: str, job: AssetJob | dg.JobDefinition, config: Mapping[str, Any] | None, cron: str
 ) -> dg.ScheduleDefinition:
+    """A schedule whose run is always the same."""
     return dg.ScheduleDefinition(
-        name=f"{action}_micro_batched_tables",
+        name=name,
         cron_schedule=cron,
         job=job,
-        run_config=maintenance_config(tables, action),
+        run_config=config,
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
 
@@ -142,40 +147,34 @@ def cron_of(name: str, environment: Environment) -> str | None:
     return entry[environment]
 
 
-def _recheck(cron: str, job: AssetJob) -> dg.ScheduleDefinition:
+def _dated(
+    name: str, job: AssetJob, description: str, request: Callable[[date], dg.RunRequest], cron: str
+) -> dg.ScheduleDefinition:
+    """A schedule whose run depends on its date."""
+
     @dg.schedule(
-        name="recheck_completeness",
+        name=name,
         cron_schedule=cron,
         job=job,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"Judges every minute of the last {RECHECKED_DAYS} days again.",
+        description=description,
     )
-    def recheck_completeness(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        today = context.scheduled_execution_time.date()
-        return dg.RunRequest(
-            tags={
-                "dagster/asset_partition_range_start": (today - timedelta(days=RECHECKED_DAYS)).isoformat(),
-                "dagster/asset_partition_range_end": today.isoformat(),
-            },
-            run_config={"ops": {"ops__completeness": {"config": {"recheck": True}}}},
-        )
+    def evaluated(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        return request(context.scheduled_execution_time.date())
 
-    return recheck_completeness
+    return evaluated
 
 
-def _settle(cron: str, job: AssetJob) -> dg.ScheduleDefinition:
-    @dg.schedule(
-        name="settle_dead_letter_replays",
-        cron_schedule=cron,
-        job=job,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Finishes the books of replays that were stopped; sends nothing.",
+def _recheck(today: date) -> dg.RunRequest:
+    first = today - timedelta(days=RECHECKED_DAYS)
+    return dg.RunRequest(
+        tags=dict(zip(RANGE_TAGS, (first.isoformat(), today.isoformat()), strict=True)),
+        run_config={"ops": {"ops__completeness": {"config": {"recheck": True}}}},
     )
-    def settle_dead_letter_replays(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        today = context.scheduled_execution_time.date().isoformat()
-        return dg.RunRequest(tags={"dagster/partition": today})
 
-    return settle_dead_letter_replays
+
+def _settle(today: date) -> dg.RunRequest:
+    return dg.RunRequest(tags={"dagster/partition": today.isoformat()})
 
 
 def _vacuum(cron: str, job: dg.JobDefinition) -> dg.ScheduleDefinition:

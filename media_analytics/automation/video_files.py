@@ -73,7 +73,7 @@ def tick(
     if landing is None:
         return _nothing("no landing folder is set (video.landing)", memory)
     try:
-        files = discover(landing)
+        files = discover(landing, store=settings.video.store)
     except LandingError as error:
         return _nothing(str(error), memory)
     settled = look(files, memory)

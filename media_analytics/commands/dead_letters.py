@@ -21,7 +21,7 @@ from media_analytics.errors import MediaAnalyticsError
 if TYPE_CHECKING:
     from media_analytics.dead_letters.groups import Group, Selection
     from media_analytics.dead_letters.library import DeadLetters
-    from media_analytics.dead_letters.views import View
+    from media_analytics.dead_letters.views import LetterView
     from streaming.dead_letters.patches import Patch
 
 app = typer.Typer(help="Inputs that could not become events: look, patch, replay.", no_args_is_help=True)
@@ -236,7 +236,7 @@ def _print_groups(groups: "list[Group]") -> None:
     console.print(shown)
 
 
-def _print_views(views: "list[View]") -> None:
+def _print_views(views: "list[LetterView]") -> None:
     from rich.console import Console
 
     console = Console()

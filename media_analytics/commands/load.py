@@ -49,7 +49,7 @@ def video(
     settings = load_settings(command_environment(os.environ))
     address = absolute(path)
     days = (date.date(),) if date else ()
-    found = discover(address, days)
+    found = discover(address, days, settings.video.store)
     console = Console()
     if not console.is_terminal:
         console.width = 140
@@ -114,7 +114,7 @@ def _print_summary(settings: "Settings", run: "Run", console: "Console") -> None
 def _refused(log: "DeltaLog") -> Counter[tuple[str, str]]:
     """Rows in quarantine by data set and reason."""
     from media_analytics.contracts.registry import table
-    from media_analytics.contracts.tables.video_files import DATASETS
+    from media_analytics.contracts.tables.video_raw import DATASETS
 
     found: Counter[tuple[str, str]] = Counter()
     for dataset in DATASETS:

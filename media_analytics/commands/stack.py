@@ -147,17 +147,22 @@ def logs(
 @app.command()
 def doctor(
     profiles: Annotated[list[str] | None, typer.Argument(help="Further profiles beside `core`.")] = None,
+    secure: Annotated[bool | None, typer.Option(help="As `up` would be called.")] = None,
+    brokers: Annotated[int | None, typer.Option(help="As `up` would be called: 1 or 3.")] = None,
 ) -> None:
     """Name everything that would keep the stack from starting, with its fix. Exit code 1 when something would."""
     from rich.console import Console
     from rich.table import Table
 
-    from media_analytics.local.doctor import examine
+    from media_analytics.local import kafka_mode
+    from media_analytics.local.doctor import event_log, examine
     from media_analytics.local.home import home_path
     from media_analytics.local.services import of_profiles
 
-    wanted = tuple(profiles or ())
-    checks = examine(home_path(os.environ), os.environ, of_profiles(wanted), wanted)
+    wanted, path = tuple(profiles or ()), home_path(os.environ)
+    mode = kafka_mode.planned(path, secure, brokers)
+    checks = examine(path, os.environ, of_profiles(wanted, mode.brokers), wanted, brokers=mode.brokers)
+    checks += event_log(path, os.environ, mode)
     table = Table("", "check", "found", "fix")
     for check in checks:
         colour = _COLOURS.get(check.level, "red")

@@ -17,11 +17,16 @@ from media_analytics.settings import Settings
 from streaming.codecs.avro import Codec
 from streaming.codecs.framing import unframe
 from streaming.codecs.registry import RegistryClient
+from streaming.runtime.clients import is_hopeless
 
 # topic, records looked at, records in all
 Progress = Callable[[str, int, int], None]
 _WAIT_SECONDS = 15.0
 _CHUNK = 1000
+
+
+class RefusedError(ServiceError):
+    """This user may not read a topic."""
 
 
 class Log:
@@ -116,6 +121,8 @@ def _within(message: Message, unfinished: dict[int, int]) -> Iterator[Message]:
     """The message if it lies before its partition's end; partitions that are through leave `unfinished`."""
     error, partition, offset = message.error(), message.partition() or 0, message.offset() or 0
     if error is not None:
+        if is_hopeless(error):
+            raise RefusedError(f"reading {message.topic()} is refused: {error.str()}")
         if error.code() != KafkaError._PARTITION_EOF:
             raise ServiceError(f"reading {message.topic()} failed: {error.str()}")
         unfinished.pop(partition, None)

@@ -21,7 +21,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyarrow import ArrowInvalid, fs
 
-from media_analytics.commands.trace_kafka import Log, Progress, append_time
+from media_analytics.commands.trace_kafka import Log, Progress, RefusedError, append_time
 from media_analytics.commands.trace_stops import FIRST_TOPICS, Place, first_topic, stops, stored_events
 from media_analytics.contracts.registry import table
 from media_analytics.errors import MediaAnalyticsError
@@ -114,13 +114,23 @@ class _Search:
         }
         if not known:
             for topic in (*FIRST_TOPICS, "user.latest"):
-                yield from self._scanned(topic)
+                yield from self._if_read(self._scanned(topic))
             return
         for (topic, partition, offset), appended_at in sorted(known.items()):
-            message = self._log.at(topic, partition, offset)
-            yield _message_place(topic, partition, offset, appended_at, is_kept=message is not None)
+            yield from self._if_read(self._message(topic, partition, offset, appended_at))
             if topic == "user.raw":
-                yield from self._latest(partition, offset, appended_at)
+                yield from self._if_read(self._latest(partition, offset, appended_at))
+
+    def _if_read(self, places: Iterator[Place]) -> Iterator[Place]:
+        """The places. A topic that this user may not read is named, and the search goes on in the others."""
+        try:
+            yield from places
+        except RefusedError as error:
+            self._found.unanswered.append(f"kafka: {str(error)[:300]}")
+
+    def _message(self, topic: str, partition: int, offset: int, appended_at: datetime) -> Iterator[Place]:
+        message = self._log.at(topic, partition, offset)
+        yield _message_place(topic, partition, offset, appended_at, is_kept=message is not None)
 
     def _rows(self) -> Iterator[Place]:
         """Rows of stores that hold coordinates of the event."""

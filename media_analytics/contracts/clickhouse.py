@@ -81,8 +81,31 @@ def create_table_sql(contract: TableContract, variant: Variant = "plain") -> str
         *_partition_by(contract),
         f"ORDER BY ({', '.join(identifier(key) for key in contract.sort_keys)})",
         *_ttl(contract),
-        f"SETTINGS {settings(variant)}",
+        *([f"SETTINGS {settings(variant)}"] if remembers_inserts(contract) else []),
         f"COMMENT {text(contract.grain)}",
+    ]
+    return "\n".join(parts)
+
+
+def staging_name(contract: TableContract) -> str:
+    """The quoted name of the table in which partitions of a copy stand until they are published."""
+    return f"{identifier(contract.layer)}.{identifier(f'{contract.name}__staging')}"
+
+
+def create_staging_sql(contract: TableContract) -> str:
+    """The statement that makes the staging table, empty, in place of what an ended run left.
+
+    A plain table also beside a replicated one: it lives for one run on the server that the run talks to, and
+    `REPLACE PARTITION` hands its parts to the replicas.
+    """
+    columns = ",\n  ".join(
+        f"{identifier(column.name)} {clickhouse_type(column)}" for column in contract.columns
+    )
+    parts = [
+        f"CREATE OR REPLACE TABLE {staging_name(contract)} (\n  {columns}\n)",
+        f"ENGINE = {_engine('plain')}",
+        *_partition_by(contract),
+        f"ORDER BY ({', '.join(identifier(key) for key in contract.sort_keys)})",
     ]
     return "\n".join(parts)
 
@@ -104,6 +127,11 @@ def window_sql(contract: TableContract, variant: Variant = "plain") -> str:
     """The statement that sets how many insert tokens the table remembers."""
     name = f"{identifier(contract.layer)}.{identifier(contract.name)}"
     return f"ALTER TABLE {name}{_on_cluster(variant)} MODIFY SETTING {settings(variant)}"
+
+
+def remembers_inserts(contract: TableContract) -> bool:
+    """Whether a repeated insert must be recognised: the sink repeats inserts; copies are replaced as they are."""
+    return contract.writer == "sink"
 
 
 def settings(variant: Variant) -> str:

@@ -104,6 +104,8 @@ def facts(contract: Contract) -> list[tuple[str, str]]:
     ]
     if isinstance(contract, TableContract):
         found.insert(1, ("Kept in", f"{_store(contract)}, written by `{contract.writer}` only"))
+        if contract.copy_of is not None:
+            found.insert(2, ("Copy of", f"`{contract.copy_of}`"))
         found.insert(4, ("Sorted by", ", ".join(f"`{name}`" for name in contract.sort_keys)))
     else:
         kept = f"kept {contract.retention.days} d"
@@ -173,6 +175,9 @@ def _topic(contract: TopicContract) -> list[str]:
 def _section(contract: Contract, title: str, columns: list[tuple[Column, str]]) -> list[str]:
     lines = ["", f"## {title}", ""]
     lines += [f"- **{name}**: {value}" for name, value in facts(contract)]
+    if isinstance(contract, TableContract) and contract.copy_of is not None:
+        original = f"[{contract.copy_of}](#{_anchor(contract.copy_of)})"
+        return [*lines, "", f"Columns, rules and personal data are those of {original}."]
     lines += ["", "| column | type | null | what | personal data | rules |", "|---|---|---|---|---|---|"]
     lines += [
         f"| `{column.name}` | `{_cell(kind)}` | {'yes' if column.nullable else ''} | {_cell(_what(column))} "

@@ -1,7 +1,7 @@
 """Where a column comes from, column by column.
 
-Belongs here: reading `derived_from` of a contract: the words of it that are `layer.table.column`. Does not belong here:
-how a column is computed.
+Belongs here: reading `derived_from` of a contract: the words of it that are `layer.table.column`; columns of copies.
+Does not belong here: how a column is computed.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from media_analytics.contracts.model import Contract
+from media_analytics.contracts.model import Contract, TableContract
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -33,6 +33,9 @@ class Source:
 
 def sources(contract: Contract) -> dict[str, tuple[Source, ...]]:
     """By column, the columns of other tables it is computed from; columns that name none are absent."""
+    if isinstance(contract, TableContract) and contract.copy_of is not None:
+        layer, _, name = contract.copy_of.partition(".")
+        return {column: (Source(layer, name, column),) for column in contract.column_names}
     found = {
         column.name: tuple(Source(*parts) for parts in _SOURCE.findall(column.derived_from or ""))
         for column in contract.columns

@@ -21,8 +21,10 @@ PersonalData = Literal[
 ]
 Store = Literal["delta", "clickhouse", "files"]
 # `micro-batch`: runs that a Kafka sensor starts, one at a time for each table. `minute-analysis`: its runs and sensor.
-# `replay`: runs that replay dead letters, one at a time.
-Writer = Literal["spark-connect", "stream", "sink", "micro-batch", "minute-analysis", "replay"]
+# `replay`: runs that replay dead letters, one at a time. `warehouse-load`: runs that copy a table of the lake.
+Writer = Literal[
+    "spark-connect", "stream", "sink", "micro-batch", "minute-analysis", "replay", "warehouse-load"
+]
 CheckedStore = Literal["realtime", "lake"]
 
 
@@ -115,6 +117,11 @@ def _schema(model: type[DataFrameModel]) -> DataFrameSchema:
     return schema
 
 
+def grain_of(model: type[DataFrameModel], unit: str | None = None) -> str:
+    """What a table's rows are, in the model's own words; `unit` says what one row is where its Config does not."""
+    return f"{(model.__doc__ or '').strip()} {(unit or model.Config.__doc__ or '').strip()}"
+
+
 @dataclass(frozen=True)
 class TableContract:
     """A table exists when its contract does."""
@@ -136,6 +143,8 @@ class TableContract:
     retention: timedelta | None = None
     # Layers bronze and realtime: the topic whose messages are the rows.
     source: str | None = None
+    # Layer warehouse: the table of the lake whose rows these are, partition by partition.
+    copy_of: str | None = None
     # Columns that its files bring and the contract does not know are added to the stored table.
     keeps_unknown_columns: bool = False
 

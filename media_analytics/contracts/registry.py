@@ -17,6 +17,7 @@ from media_analytics.contracts.tables import (
     sessions,
     video_files,
     video_gold,
+    warehouse,
 )
 from media_analytics.contracts.tables import families as family_tables
 from media_analytics.contracts.topics import dead_letters, families, user
@@ -36,6 +37,7 @@ TABLES: Mapping[str, TableContract] = MappingProxyType(
             operations,
             video_files,
             video_gold,
+            warehouse,
         )
         for contract in module.CONTRACTS
     }

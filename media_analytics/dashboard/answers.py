@@ -287,29 +287,6 @@ class LetterGroup(Answer):
     last_seen_at: datetime
 
 
-class Letter(Answer):
-    """A letter as anybody may see it: `payload` is the shape of the original, texts and numbers masked."""
-
-    letter_id: str
-    group: str
-    family: str
-    rule: str
-    field: str | None
-    producer: str
-    stage: str
-    route: str
-    received_at: datetime
-    event_id: str | None
-    line_number: int | None
-    source_topic: str | None
-    source_partition: int | None
-    source_offset: int | None
-    schema_id: int | None
-    original_length: int
-    is_whole: bool
-    payload: Any
-
-
 class Repair(BaseModel):
     """What to do with a group: the text of a patch file (TOML), empty to judge the letters as they are."""
 

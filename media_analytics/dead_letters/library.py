@@ -11,7 +11,7 @@ from typing import Any
 from media_analytics.dead_letters.groups import Group, Selection
 from media_analytics.dead_letters.ledger import Ledger
 from media_analytics.dead_letters.shelf import Shelf
-from media_analytics.dead_letters.views import View, Views
+from media_analytics.dead_letters.views import LetterView, Views
 from media_analytics.resources.dagster_api import PARTITION, DagsterApi, Run
 from media_analytics.settings import Settings
 from streaming.dead_letters.patches import Patch
@@ -35,7 +35,7 @@ class DeadLetters:
         """
         return Shelf(self._settings).groups(selection)
 
-    def letters(self, selection: Selection, most: int) -> list[View]:
+    def letters(self, selection: Selection, most: int) -> list[LetterView]:
         """The newest `most` of the selected letters, newest first.
 
         Raises:

@@ -27,8 +27,11 @@ _TOPICS = {"user.latest", *(family.topic for family in families().values())}
 
 
 @dataclass(frozen=True)
-class View:
-    """What anybody may see of a letter. `payload` is the shape of the original; `event_id` only if it is a UUID."""
+class LetterView:
+    """What anybody may see of a letter, on the command line and in the dashboard's API.
+
+    `payload` is the shape of the original, texts and numbers masked; `event_id` is there only if it is a UUID.
+    """
 
     letter_id: str
     group: str
@@ -58,11 +61,11 @@ class Views:
         self._settings = settings
         self._codecs = {name: Codec.from_file(name) for name in _TOPICS}
 
-    def view(self, letter: Mapping[str, Any]) -> View:
+    def view(self, letter: Mapping[str, Any]) -> LetterView:
         """What may be seen of a row of bronze.dead_letters; why its original cannot be, where that is so."""
         sign = fingerprint(letter)
         event_id = letter["event_id"]
-        return View(
+        return LetterView(
             letter_id=letter["letter_id"],
             group=sign.code,
             family=sign.family,

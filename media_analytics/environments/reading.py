@@ -19,7 +19,10 @@ from media_analytics.errors import SettingsError
 
 PREFIX = "MEDIA_ANALYTICS_"
 # Variables of the embedded stack (`media_analytics.local`) that share the prefix and are no settings.
-NOT_SETTINGS = ("CACHE", "HOME_ID", "IVY_SETTINGS", "PARENT", "PORTS__", "SPARK_JARS", "SUPERVISED")
+NOT_SETTINGS = (
+    *("CACHE", "HOME_ID", "IVY_SETTINGS", "PARENT", "PORTS__"),
+    *("SPARK_CLASS_PATH", "SPARK_JAVA_OPTIONS", "SUPERVISED"),
+)
 
 
 class Problem(NamedTuple):

@@ -132,7 +132,7 @@ def ensure(
     artifacts.cache.mkdir(parents=True, exist_ok=True)
     if not artifacts.missing(groups):
         return artifacts
-    with _only_one_fetches(artifacts.cache), ThreadPoolExecutor(max_workers=len(GROUPS)) as pool:
+    with only_one_fetches(artifacts.cache), ThreadPoolExecutor(max_workers=len(GROUPS)) as pool:
         running = [
             pool.submit(_fetch_group, artifacts, group, environ, report)
             for group in artifacts.missing(groups)
@@ -219,7 +219,7 @@ def _watch(folder: Path, what: str, total: int, report: Report | None, done: thr
 
 
 @contextmanager
-def _only_one_fetches(cache: Path) -> Iterator[None]:
+def only_one_fetches(cache: Path) -> Iterator[None]:
     """Two stacks that start together must not download the same things twice."""
     with (cache / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -61,8 +61,20 @@ def ensure(home: Home) -> None:
     if missing:
         known |= {user: secrets.token_urlsafe(24) for user in missing}
         write_atomically(_passwords_file(home), json.dumps(known, indent=2) + "\n")
-    if home.kafka.secure and not _is_valid(ca_file(home)):
+    until = valid_until(home)
+    if home.kafka.secure and (until is None or not is_valid(until)):
         _make_certificates(home)
+
+
+def valid_until(home: Home) -> datetime | None:
+    """When the certificates run out; None when there are none."""
+    file = ca_file(home)
+    return x509.load_pem_x509_certificate(file.read_bytes()).not_valid_after_utc if file.is_file() else None
+
+
+def is_valid(until: datetime) -> bool:
+    """Whether certificates that run out then are kept at a start now."""
+    return until - _RENEWED_BEFORE > datetime.now(UTC)
 
 
 def password(home: Home, user: str) -> str:
@@ -128,13 +140,6 @@ def _passwords_file(home: Home) -> Path:
 def _read(home: Home) -> dict[str, str]:
     file = _passwords_file(home)
     return dict(json.loads(file.read_text("utf-8"))) if file.is_file() else {}
-
-
-def _is_valid(certificate: Path) -> bool:
-    if not certificate.is_file():
-        return False
-    until = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
-    return until - _RENEWED_BEFORE > datetime.now(UTC)
 
 
 def _make_certificates(home: Home) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyspark
 
+from media_analytics.local import java_cache
 from media_analytics.local.artifacts import Artifacts
 from media_analytics.local.commands import Command
 from media_analytics.local.environment import is_debug
@@ -20,7 +21,7 @@ from media_analytics.local.home import Home
 # A VACUUM took 114 s with the default parallelism of the partition discovery, 7 s with 2.
 _DEFAULTS = """spark.master local[2]
 spark.driver.memory 1g
-spark.driver.extraJavaOptions -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError -Dderby.system.home={folder}
+spark.driver.extraJavaOptions -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError -Dderby.system.home={folder}{cache}
 {ui}spark.ui.showConsoleProgress false
 spark.sql.session.timeZone UTC
 spark.sql.shuffle.partitions 2
@@ -65,6 +66,7 @@ def command(home: Home, artifacts: Artifacts, environ: Mapping[str, str]) -> Com
         configuration / "spark-defaults.conf",
         _DEFAULTS.format(
             folder=folder,
+            cache="".join(f" {option}" for option in java_cache.options(artifacts, environ)),
             warehouse=folder / "warehouse",
             scratch=scratch,
             port=home.ports["spark"],
@@ -77,7 +79,7 @@ def command(home: Home, artifacts: Artifacts, environ: Mapping[str, str]) -> Com
         (
             str(Path(pyspark.__file__).parent / "bin" / "spark-submit"),
             *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer"),
-            *("--driver-class-path", f"{artifacts.spark_jars}/*"),
+            *("--driver-class-path", java_cache.class_path(artifacts)),
             "spark-internal",
         ),
         folder,
@@ -127,6 +129,7 @@ def spark_environment(artifacts: Artifacts, environ: Mapping[str, str]) -> dict[
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
         "SPARK_LOCAL_IP": "127.0.0.1",
-        # Jars for a Spark of one's own: the streaming sink adds them to its class path.
-        "MEDIA_ANALYTICS_SPARK_JARS": str(artifacts.spark_jars),
+        # For a Spark of one's own, the streaming sink's: the begin of its class path, and options of its JVM.
+        "MEDIA_ANALYTICS_SPARK_CLASS_PATH": java_cache.class_path(artifacts),
+        "MEDIA_ANALYTICS_SPARK_JAVA_OPTIONS": " ".join(java_cache.options(artifacts, environ)),
     }

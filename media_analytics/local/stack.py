@@ -20,6 +20,7 @@ from media_analytics.local import (
     dagster_home,
     doctor,
     environment,
+    java_training,
     kafka_mode,
     kafka_security,
     kafka_users,
@@ -94,6 +95,7 @@ def up(request: Request, watcher: Watcher) -> Home:
     services = request.services()
     _examine(request, services)
     fetched = artifacts.ensure(request.environ, report=watcher.download)
+    java_training.ensure(fetched, request.environ, watcher.stage)
     homes.create(request.home)
     with _only_one_starts(request.home):
         home = homes.open_home(request.home)

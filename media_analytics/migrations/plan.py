@@ -109,7 +109,7 @@ def clickhouse_differences(
     found += _keys(contract, stored, variant)
     found += _retention(contract, stored, variant)
     window = clickhouse.settings(variant)
-    if window not in stored.properties.values():
+    if clickhouse.remembers_inserts(contract) and window not in stored.properties.values():
         statement = clickhouse.window_sql(contract, variant)
         found.append(Change("clickhouse", name, f"set {window}", statement))
     return found

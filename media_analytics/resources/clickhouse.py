@@ -20,6 +20,10 @@ from media_analytics.settings import Settings
 # Bounds of one query of batch work: a check must never starve the live numbers.
 MAX_EXECUTION_SECONDS = 60
 MAX_MEMORY_BYTES = 2 * 1024**3
+# One statement that copies partitions; the client gives up at 300 s.
+MAX_LOAD_SECONDS = 280
+# A run copies up to 366 days; without this an insert may touch 100 partitions.
+_LOADS = {"max_partitions_per_insert_block": 0}
 
 
 class ClickHouse:
@@ -52,18 +56,37 @@ class ClickHouse:
         return self.named_rows(sql, parameters, comment)[1]
 
     def named_rows(
-        self, sql: str, parameters: Mapping[str, Any] | None = None, comment: str = ""
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        comment: str = "",
+        settings: Mapping[str, Any] | None = None,
     ) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
         """Column names and rows of a query. `comment` (run, asset, partition) stands in the store's query log.
+
+        `settings` are settings of the store for this query.
 
         Raises:
             ServiceError: the store does not answer or refuses the query.
         """
         with self._explained():
             result = self._client.query(
-                sql, parameters=dict(parameters or {}), settings=self._limits(comment), tz_mode="aware"
+                sql,
+                parameters=dict(parameters or {}),
+                settings=self._limits(comment) | dict(settings or {}),
+                tz_mode="aware",
             )
         return result.column_names, result.result_rows
+
+    def run(self, sql: str, comment: str = "", settings: Mapping[str, Any] | None = None) -> None:
+        """Run a statement that changes tables of batch work, within the limits of loads.
+
+        Raises:
+            ServiceError: the store does not answer or refuses the statement.
+        """
+        limits = self._limits(comment) | {"max_execution_time": MAX_LOAD_SECONDS, **_LOADS}
+        with self._explained():
+            self._client.command(sql, settings=limits | dict(settings or {}))
 
     def arrow(self, sql: str, parameters: Mapping[str, Any] | None = None, comment: str = "") -> pa.Table:
         """The result of a query as an Arrow table, texts as strings: for many rows.

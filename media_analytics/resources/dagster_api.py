@@ -108,7 +108,9 @@ class DagsterApi:
         found = self._ask(_RUN, {"id": run_id})["runOrError"]
         if found["__typename"] != "Run":
             raise ServiceError(f"Dagster does not know run {run_id}: {found}")
-        steps = sorted((s for s in found["stepStats"] if s["endTime"]), key=lambda s: s["endTime"])
+        # Dagster may tell the end of a step before its begin.
+        ended = (s for s in found["stepStats"] if s["startTime"] and s["endTime"])
+        steps = sorted(ended, key=lambda s: s["endTime"])
         return Run(
             run_id=run_id,
             status=found["status"],

@@ -18,7 +18,7 @@ from media_analytics.checks.audit import CHECK_NAME, Verdict
 from media_analytics.contracts.lineage import column_lineage
 from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.registry import table
-from media_analytics.contracts.tables.video_files import DATASETS
+from media_analytics.contracts.tables.video_raw import DATASETS
 from media_analytics.factory import (
     Publication,
     asset_key,
@@ -71,17 +71,11 @@ def ingest_asset(partitions: Partitions, retries: dg.RetryPolicy, declared_in: o
         for name, what in judging.CHECKS.items()
     ]
 
-    @dg.multi_asset(
-        name=INGEST,
-        specs=[
-            _spec(c, partitions, declared_in, (), {"deltalake", "file", "table"}) for c in contracts.values()
-        ],
-        check_specs=[*(contract_check_spec(c) for c in contracts.values()), *checks],
-        can_subset=True,
-        backfill_policy=dg.BackfillPolicy.multi_run(PARTITIONS_PER_RUN),
-        retry_policy=retries,
-        pool=INGEST,
-        required_resource_keys=_RESOURCES,
+    @_step(
+        INGEST,
+        [_spec(c, partitions, declared_in, (), {"deltalake", "file", "table"}) for c in contracts.values()],
+        [*(contract_check_spec(c) for c in contracts.values()), *checks],
+        retries,
     )
     def _run(context: dg.AssetExecutionContext, config: IngestConfig) -> Iterator[Any]:
         yield from _ingest(context, config)
@@ -102,15 +96,11 @@ def silver_asset(
         )
         warnings = [dg.AssetCheckSpec(FAR_COPIES, asset=asset_key(clean), description=what)]
 
-    @dg.multi_asset(
-        name="__".join(clean.key),
-        specs=[_spec(c, partitions, declared_in, deps) for c in (clean, bad)],
-        check_specs=[contract_check_spec(clean), contract_check_spec(bad), *warnings],
-        can_subset=True,
-        backfill_policy=dg.BackfillPolicy.multi_run(PARTITIONS_PER_RUN),
-        retry_policy=retries,
-        pool="__".join(clean.key),
-        required_resource_keys=_RESOURCES,
+    @_step(
+        "__".join(clean.key),
+        [_spec(c, partitions, declared_in, deps) for c in (clean, bad)],
+        [contract_check_spec(clean), contract_check_spec(bad), *warnings],
+        retries,
     )
     def _run(context: dg.AssetExecutionContext) -> Iterator[Any]:
         with context.resources.spark.tagged(context.run.run_id, clean.full_name):
@@ -145,15 +135,11 @@ def mart_asset(
         for name, (what, _) in warnings.items()
     ]
 
-    @dg.multi_asset(
-        name="__".join(contract.key),
-        specs=[_spec(contract, partitions, mart.transform, deps)],
-        check_specs=[contract_check_spec(contract), *specs],
-        can_subset=True,
-        backfill_policy=dg.BackfillPolicy.multi_run(PARTITIONS_PER_RUN),
-        retry_policy=retries,
-        pool="__".join(contract.key),
-        required_resource_keys=_RESOURCES,
+    @_step(
+        "__".join(contract.key),
+        [_spec(contract, partitions, mart.transform, deps)],
+        [contract_check_spec(contract), *specs],
+        retries,
     )
     def _run(context: dg.AssetExecutionContext) -> Iterator[Any]:
         with context.resources.spark.tagged(context.run.run_id, contract.full_name):
@@ -173,6 +159,22 @@ def mart_asset(
                     yield _warning(contract, name, count(scope, published.dates))
 
     return _run
+
+
+def _step(
+    name: str, specs: Sequence[dg.AssetSpec], checks: Sequence[dg.AssetCheckSpec], retries: dg.RetryPolicy
+) -> Callable[[Callable[..., Iterator[Any]]], dg.AssetsDefinition]:
+    """The decorator of a step: one run of it at a time, a few dates a run."""
+    return dg.multi_asset(
+        name=name,
+        specs=specs,
+        check_specs=checks,
+        can_subset=True,
+        backfill_policy=dg.BackfillPolicy.multi_run(PARTITIONS_PER_RUN),
+        retry_policy=retries,
+        pool=name,
+        required_resource_keys=_RESOURCES,
+    )
 
 
 def _spec(

@@ -7,19 +7,25 @@ belong here: what a file holds (`reading.py`), which files were loaded before (`
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
 from pyarrow import fs
 
-from media_analytics.contracts.tables.video_files import DATASETS
+from media_analytics.contracts.tables.video_raw import DATASETS
 from media_analytics.errors import MediaAnalyticsError
+from media_analytics.settings import ObjectStore
 
 FORMATS = ("parquet", "csv")
 LAYOUT = (
     "expected either `<dataset>.parquet` or `<dataset>.csv` in the folder, or `<dataset>/date=YYYY-MM-DD/*.parquet` or "
     f"`*.csv` below it, with the data sets {', '.join(DATASETS)}"
+)
+ACCESS = (
+    "for an s3a:// address set MEDIA_ANALYTICS_VIDEO__STORE (JSON: endpoint, access_key_id, secret_access_key), or the "
+    "AWS variables of the process that loads"
 )
 _DATED = re.compile(r"date=(\d{4}-\d{2}-\d{2})$")
 _BLOCK = 1 << 20
@@ -42,6 +48,7 @@ class SourceFile:
     folder_date: date | None
     size: int
     stamp: str
+    store: ObjectStore | None = field(default=None, compare=False, repr=False)
 
     @property
     def batch(self) -> tuple[str, date | None]:
@@ -53,6 +60,10 @@ class SourceFile:
         """What is published together or not at all: the flat files of a folder, or all data sets of one date."""
         return self.folder_date.isoformat() if self.folder_date else "flat"
 
+    def opened(self) -> tuple[fs.FileSystem, str]:
+        """The file system it is on, and its path there."""
+        return opened(self.address, self.store)
+
 
 def absolute(path: str) -> str:
     """The address by which files below `path` are known: an absolute path, or a URL without trailing slashes."""
@@ -61,29 +72,43 @@ def absolute(path: str) -> str:
     return str(Path(path).expanduser().resolve())
 
 
-def opened(address: str) -> tuple[fs.FileSystem, str]:
-    """The file system of an address, and the path in it."""
-    if "://" in address:
+def opened(address: str, store: ObjectStore | None = None) -> tuple[fs.FileSystem, str]:
+    """The file system of an address, and the path in it. `store` is where `s3a://` addresses are, if it is named."""
+    scheme, _, inner = address.rpartition("://")
+    if not scheme:
+        return fs.LocalFileSystem(), address
+    if store is None or not scheme.startswith("s3"):
         system, inner = fs.FileSystem.from_uri(address.replace("s3a://", "s3://", 1))
         return system, str(inner)
-    return fs.LocalFileSystem(), address
+    key, secret = store.access_key_id, store.secret_access_key.get_secret_value()
+    named = fs.S3FileSystem(
+        endpoint_override=store.endpoint, region=store.region, access_key=key, secret_key=secret
+    )
+    return named, inner
 
 
-def discover(path: str, dates: Iterable[date] = ()) -> list[SourceFile]:
+def discover(path: str, dates: Iterable[date] = (), store: ObjectStore | None = None) -> list[SourceFile]:
     """Every file of a landing folder, in order of address. With `dates`, dated folders of other dates are left out.
 
     Raises:
-        LandingError: the folder is not there, holds no file of a data set, or a dated folder's date is none.
+        LandingError: the folder is not there or cannot be looked at, holds no file of a data set, or a dated folder's
+            date is none.
     """
     address = absolute(path)
-    system, root = opened(address)
-    if system.get_file_info(root).type != fs.FileType.Directory:
+    try:
+        system, root = opened(address, store)
+        is_folder = system.get_file_info(root).type == fs.FileType.Directory
+        infos = _files(system, root) if is_folder else []
+    except (OSError, pa.ArrowException) as error:
+        told = str(error).partition("\n")[0][:300]
+        raise LandingError(f"{address} cannot be looked at: {told}; {ACCESS}") from error
+    if not is_folder:
         raise LandingError(f"{address} is no folder; {LAYOUT}")
     wanted = set(dates)
     found = [
         file
-        for info in _files(system, root)
-        if (file := _source_file(address, root, info)) is not None
+        for info in infos
+        if (file := _source_file(address, root, info, store)) is not None
         and (file.folder_date is None or not wanted or file.folder_date in wanted)
     ]
     if not found:
@@ -93,7 +118,7 @@ def discover(path: str, dates: Iterable[date] = ()) -> list[SourceFile]:
 
 def sha256(file: SourceFile) -> str:
     """SHA-256 of the file's bytes, in hex."""
-    system, path = opened(file.address)
+    system, path = file.opened()
     digest = hashlib.sha256()
     with system.open_input_stream(path) as stream:
         while block := stream.read(_BLOCK):
@@ -110,7 +135,7 @@ def _files(system: fs.FileSystem, root: str) -> Sequence[fs.FileInfo]:
     return [info for info in infos if info.type == fs.FileType.File]
 
 
-def _source_file(address: str, root: str, info: fs.FileInfo) -> SourceFile | None:
+def _source_file(address: str, root: str, info: fs.FileInfo, store: ObjectStore | None) -> SourceFile | None:
     relative = info.path.removeprefix(root).strip("/")
     parts = relative.split("/")
     if info.extension not in FORMATS or parts[-1].startswith((".", "_")):
@@ -129,7 +154,7 @@ def _source_file(address: str, root: str, info: fs.FileInfo) -> SourceFile | Non
         except ValueError:
             raise LandingError(f"{address}/{relative}: {match.group(1)} is no date; {LAYOUT}") from None
     return SourceFile(
-        f"{address}/{relative}", dataset, info.extension, day, int(info.size), _stamp(address, info)
+        f"{address}/{relative}", dataset, info.extension, day, int(info.size), _stamp(address, info), store
     )
 
 

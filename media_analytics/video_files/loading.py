@@ -63,8 +63,9 @@ class Loader:
             LandingError: the folder is not what a landing folder looks like.
             BlockedError: a batch is blocked; nothing was committed.
         """
+        found = discover(path, dates, self.settings.video.store)
         batches, unchanged = self._new_batches(
-            [file for file in discover(path, dates) if units is None or file.unit in units]
+            [file for file in found if units is None or file.unit in units]
         )
         done = Loaded(batches, unchanged_files=unchanged)
         if not batches:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 _SPACE = " \t\n\r\v\f"
 # A whole number; zeros after a point are what tools write for a whole number in a column with nulls.
-_INTEGER = r"^[+-]?[0-9]+(\.0*)?$"
+_INTEGER = r"^[+-]?[0-9]+(\.0+)?$"
 _FLOAT = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _NOT_FINITE = r"^([+-]?)(nan|inf|infinity)$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
@@ -104,7 +104,7 @@ def _from_text(texts: pa.Array, wanted: pa.DataType) -> Parsed:
     good = pc.match_substring_regex(trimmed, pattern)
     candidates = pc.if_else(good, trimmed, pa.scalar(None, pa.string()))
     if pa.types.is_integer(wanted):
-        candidates = pc.replace_substring_regex(candidates, r"\.0*$", "")
+        candidates = pc.replace_substring_regex(candidates, r"\.0+$", "")
         candidates = pc.replace_substring_regex(candidates, r"^\+", "")
     try:
         if pa.types.is_floating(wanted):

@@ -18,10 +18,10 @@ from pyarrow import parquet as pq
 
 from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.registry import table
-from media_analytics.contracts.tables.video_files import FACTS, RawRow
+from media_analytics.contracts.tables.video_raw import FACTS, RawRow
 from media_analytics.errors import MediaAnalyticsError
 from media_analytics.video_files import parsing
-from media_analytics.video_files.landing import SourceFile, opened
+from media_analytics.video_files.landing import SourceFile
 
 PROVENANCE = tuple(RawRow.to_schema().columns)
 DATE = "date"
@@ -154,7 +154,7 @@ def newest_date(file: SourceFile) -> date | None:
     if file.folder_date is not None or file.format != "parquet" or file.dataset not in FACTS:
         return file.folder_date
     try:
-        system, path = opened(file.address)
+        system, path = file.opened()
         with system.open_input_file(path) as source:
             footer = pq.ParquetFile(source).metadata
             place = footer.schema.names.index(DATE)
@@ -189,7 +189,7 @@ def _fields(file: SourceFile) -> dict[str, pa.DataType | None]:
     """The file's own column names; types of Parquet only, for CSV has none."""
     try:
         if file.format == "parquet":
-            system, path = opened(file.address)
+            system, path = file.opened()
             with system.open_input_file(path) as source:
                 schema = pq.read_schema(source)
             names: list[str] = schema.names
@@ -209,7 +209,7 @@ def _fields(file: SourceFile) -> dict[str, pa.DataType | None]:
 
 def _raw_batches(file: SourceFile, header: Header) -> Iterator[pa.Table]:
     names = [*header.columns.values(), *header.unknown.values()]
-    system, path = opened(file.address)
+    system, path = file.opened()
     try:
         if file.format == "parquet":
             with system.open_input_file(path) as source:
@@ -239,7 +239,7 @@ def _csv_reader(stream: Any, names: Sequence[str]) -> Any:
 
 def _csv_names(file: SourceFile) -> list[str]:
     """The header's names, read as data so that nothing is inferred; an empty file has none."""
-    system, path = opened(file.address)
+    system, path = file.opened()
     if file.size == 0:
         return []
     options = csv.ReadOptions(autogenerate_column_names=True, block_size=_CSV_BLOCK_BYTES)

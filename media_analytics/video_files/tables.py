@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from media_analytics.checks.audit import Verdict, audit_staged, audit_types
 from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.registry import table
-from media_analytics.contracts.tables.video_files import FACTS
+from media_analytics.contracts.tables.video_raw import FACTS
 from media_analytics.errors import MediaAnalyticsError
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.resources.lake import Lake, Staged

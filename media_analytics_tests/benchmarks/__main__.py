@@ -5,7 +5,7 @@ import tempfile
 from itertools import chain
 from pathlib import Path
 
-from media_analytics_tests.benchmarks import codecs, collector, latency, path, sink, video
+from media_analytics_tests.benchmarks import codecs, collector, latency, path, sink, stream, video
 from media_analytics_tests.benchmarks.harness import run
 
 
@@ -20,6 +20,7 @@ def main() -> int:
                     codecs.benchmarks(),
                     collector.benchmarks(Path(folder) / "collector"),
                     sink.benchmarks(Path(folder) / "sink"),
+                    stream.benchmarks(Path(folder) / "stream"),
                     path.benchmarks(platform),
                     latency.benchmarks(platform),
                     video.benchmarks(Path(folder) / "video"),

@@ -10,7 +10,6 @@ import random
 import socket
 import subprocess
 import sys
-import tempfile
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -19,12 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import uvloop
 
-from media_analytics_tests.benchmarks.harness import Benchmark
+from media_analytics_tests.benchmarks.harness import Benchmark, cpu_seconds, home_with, run_alone
 from media_analytics_tests.integration.collector import process
-from media_analytics_tests.services import embedded
 from media_analytics_tests.services.embedded import Embedded, wait_until
 from streaming.codecs.avro import Codec
 from streaming.codecs.framing import header
@@ -118,14 +115,9 @@ class Apps:
         """CPU time that the process takes for `REQUESTS` requests, warm."""
         port = self._ports[name]
         load(port, WARM_REQUESTS)
-        running = psutil.Process(self._running[name].pid)
-        before = running.cpu_times()
         # A process of its own: the load must not share an interpreter with what counts its time.
-        subprocess.run(
-            [sys.executable, "-m", f"{_PACKAGE}.collector", str(port), str(REQUESTS)], check=True, timeout=300
-        )
-        after = running.cpu_times()
-        return after.user + after.system - before.user - before.system
+        command = [sys.executable, "-m", f"{_PACKAGE}.collector", str(port), str(REQUESTS)]
+        return cpu_seconds(self._running[name].pid, lambda: subprocess.run(command, check=True, timeout=300))
 
     def stop(self) -> None:
         """End all three."""
@@ -174,36 +166,27 @@ def records() -> list[list[tuple[bytes, bytes]]]:
 
 def benchmarks(folder: Path) -> Iterator[Benchmark]:
     """P1."""
-    folder.mkdir(parents=True, exist_ok=True)
-    home = embedded.make(folder / "home")
-    apps = None
-    try:
-        home.start("kafka")
-        home.start("registry")
+    with home_with(folder, "kafka", "registry") as home:
         process.prepare(home)
         apps = Apps(home, folder)
-        yield Benchmark(
-            id="P1-collector",
-            what="collector, batches of 10, answer after acks=all",
-            units=REQUESTS * BATCH,
-            unit="events/CPU-s",
-            ours=partial(apps.cpu_seconds, "ours"),
-            peer=partial(apps.cpu_seconds, "peer"),
-            peer_name="FastAPI, pydantic, AvroSerializer",
-            limit=partial(apps.cpu_seconds, "limit"),
-            limit_name="bare ASGI and producer",
-        )
-    finally:
-        if apps is not None:
+        try:
+            yield Benchmark(
+                id="P1-collector",
+                what="collector, batches of 10, answer after acks=all",
+                units=REQUESTS * BATCH,
+                unit="events/CPU-s",
+                ours=partial(apps.cpu_seconds, "ours"),
+                peer=partial(apps.cpu_seconds, "peer"),
+                peer_name="FastAPI, pydantic, AvroSerializer",
+                limit=partial(apps.cpu_seconds, "limit"),
+                limit_name="bare ASGI and producer",
+            )
+        finally:
             apps.stop()
-        home.stop_all()
 
 
 if __name__ == "__main__":
     if len(sys.argv) == 3:
         load(int(sys.argv[1]), int(sys.argv[2]))
     else:
-        from media_analytics_tests.benchmarks.harness import run
-
-        with tempfile.TemporaryDirectory(prefix="ma-bench-") as folder:
-            run(benchmarks(Path(folder)), Path(".media-analytics") / "bench" / "collector.json")
+        run_alone(benchmarks, "collector")

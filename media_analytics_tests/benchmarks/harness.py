@@ -7,13 +7,19 @@ seconds for `units` units of work; figures are units a second, or seconds where 
 
 import json
 import statistics
-from collections.abc import Callable, Iterable
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from rich.console import Console
 from rich.table import Table
+
+from media_analytics_tests.services import embedded
+from media_analytics_tests.services.embedded import Embedded
 
 MIN_ROUNDS = 5
 # Columns of a table that goes to a file.
@@ -36,6 +42,28 @@ class Benchmark:
     limit_value: float | None = None
     limit_name: str | None = None
     rounds: int = MIN_ROUNDS
+
+
+def cpu_seconds(pid: int, work: Callable[[], object]) -> float:
+    """CPU time, user and system, that a process takes while `work` goes on elsewhere."""
+    process = psutil.Process(pid)
+    before = process.cpu_times()
+    work()
+    after = process.cpu_times()
+    return after.user + after.system - before.user - before.system
+
+
+@contextmanager
+def home_with(folder: Path, *services: str) -> Iterator[Embedded]:
+    """A home of its own in `folder` where these services run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    home = embedded.make(folder / "home")
+    try:
+        for name in services:
+            home.start(name)
+        yield home
+    finally:
+        home.stop_all()
 
 
 def measure(benchmark: Benchmark) -> dict[str, Any]:
@@ -84,6 +112,12 @@ def run(benchmarks: Iterable[Benchmark], target: Path) -> list[dict[str, Any]]:
     console.print(table(records))
     console.print(f"written to {target}")
     return records
+
+
+def run_alone(benchmarks: Callable[[Path], Iterable[Benchmark]], name: str) -> None:
+    """Measure one module's benchmarks in a folder that is gone afterwards; the report is named after it."""
+    with tempfile.TemporaryDirectory(prefix="ma-bench-") as folder:
+        run(benchmarks(Path(folder)), Path(".media-analytics") / "bench" / f"{name}.json")
 
 
 def table(records: Iterable[dict[str, Any]]) -> Table:

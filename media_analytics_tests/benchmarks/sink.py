@@ -10,20 +10,17 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import psutil
 from confluent_kafka import Producer
 
 from media_analytics.resources.kafka import KafkaLog
-from media_analytics_tests.benchmarks.harness import Benchmark
+from media_analytics_tests.benchmarks.harness import Benchmark, cpu_seconds, home_with, run_alone
 from media_analytics_tests.builders import streams
 from media_analytics_tests.builders.latest import Latest
 from media_analytics_tests.builders.streams import Store
-from media_analytics_tests.services import embedded
 from media_analytics_tests.services.embedded import Embedded, wait_until
 
 ROWS = 120_000
@@ -70,12 +67,12 @@ class Sinks:
         self._producer.flush(30)
         end = self._kafka.end_offsets(TOPIC)
         self._ranges = {p: (before[p], end[p]) for p in end}
-        process = psutil.Process(self._ours.pid)
-        times = process.cpu_times()
-        self._ours.send_signal(signal.SIGCONT)
-        wait_until(lambda: self._rows() >= stored + rows, 120)
-        now = process.cpu_times()
-        return now.user + now.system - times.user - times.system
+
+        def store() -> None:
+            self._ours.send_signal(signal.SIGCONT)
+            wait_until(lambda: self._rows() >= stored + rows, 120)
+
+        return cpu_seconds(self._ours.pid, store)
 
     def cpu_seconds(self, name: str) -> float:
         """CPU time of a reader for the records that our sink has just stored."""
@@ -127,35 +124,26 @@ class Sinks:
 
 def benchmarks(folder: Path) -> Iterator[Benchmark]:
     """P2."""
-    folder.mkdir(parents=True, exist_ok=True)
-    home = embedded.make(folder / "home")
-    sinks = None
-    try:
-        for name in ("kafka", "registry", "clickhouse"):
-            home.start(name)
+    with home_with(folder, "kafka", "registry", "clickhouse") as home:
         streams.create_topics(home.settings)
         streams.create_tables(home.settings)
         sinks = Sinks(home, folder)
-        sinks.start()
-        yield Benchmark(
-            id="P2-sink",
-            what="sink, user.latest into ClickHouse",
-            units=ROWS,
-            unit="rows/CPU-s",
-            ours=sinks.cpu_seconds_of_ours,
-            peer=partial(sinks.cpu_seconds, "peer"),
-            peer_name="AvroDeserializer, insert of rows",
-            limit=partial(sinks.cpu_seconds, "limit"),
-            limit_name="values as they come",
-        )
-    finally:
-        if sinks is not None:
+        try:
+            sinks.start()
+            yield Benchmark(
+                id="P2-sink",
+                what="sink, user.latest into ClickHouse",
+                units=ROWS,
+                unit="rows/CPU-s",
+                ours=sinks.cpu_seconds_of_ours,
+                peer=partial(sinks.cpu_seconds, "peer"),
+                peer_name="AvroDeserializer, insert of rows",
+                limit=partial(sinks.cpu_seconds, "limit"),
+                limit_name="values as they come",
+            )
+        finally:
             sinks.stop()
-        home.stop_all()
 
 
 if __name__ == "__main__":
-    from media_analytics_tests.benchmarks.harness import run
-
-    with tempfile.TemporaryDirectory(prefix="ma-bench-") as folder:
-        run(benchmarks(Path(folder)), Path(".media-analytics") / "bench" / "sink.json")
+    run_alone(benchmarks, "sink")

@@ -16,7 +16,7 @@ import httpx
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from media_analytics.contracts.clickhouse import create_table_sql
+from media_analytics.contracts.clickhouse import create_database_sql, create_table_sql
 from media_analytics.contracts.registry import TABLES, TOPICS, table
 from media_analytics.settings import Settings
 from streaming.codecs.avro import Codec
@@ -233,7 +233,7 @@ class Store:
 
 
 def create_tables(settings: Settings) -> None:
-    """Every realtime table, empty, as its contract says."""
+    """Every table of ClickHouse, empty, as its contract says."""
     for contract in TABLES.values():
         if contract.store == "clickhouse":
             create_table(settings, contract.full_name)
@@ -242,6 +242,6 @@ def create_tables(settings: Settings) -> None:
 def create_table(settings: Settings, name: str = "realtime.user_events") -> None:
     """An empty table, as its contract says."""
     store = Store(settings)
-    store.command("CREATE DATABASE IF NOT EXISTS realtime")
+    store.command(create_database_sql(table(name)))
     store.command(f"DROP TABLE IF EXISTS {name} SYNC")
     store.command(create_table_sql(table(name)))

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyarrow import parquet as pq
 
 from media_analytics.contracts.registry import table
-from media_analytics.contracts.tables.video_files import RawRow
+from media_analytics.contracts.tables.video_raw import RawRow
 
 Row = dict[str, Any]
 DAY = date(2026, 3, 10)

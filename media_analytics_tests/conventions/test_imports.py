@@ -61,6 +61,12 @@ FORBIDDEN = {
     "media_analytics/assets": ("confluent_kafka", "clickhouse_connect", "httpx", "media_analytics.local"),
     "streaming": ("dagster", "pyspark", "pandera", "media_analytics.contracts", "media_analytics.local"),
     "spark_jobs": ("dagster", "media_analytics.local", "media_analytics.assets", *PROCESSES),
+    "media_analytics/warehouse": (
+        "pyspark",
+        "media_analytics.assets",
+        "media_analytics.automation",
+        "media_analytics.local",
+    ),
     "media_analytics/micro_batches": ("pyspark", *PROCESSES),
     # The dashboard uses it, which has neither.
     "media_analytics/dead_letters": (

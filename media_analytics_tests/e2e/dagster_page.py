@@ -4,7 +4,7 @@ Belongs here: the page's own GraphQL requests. Does not belong here: requests th
 (`media_analytics.resources.dagster_api`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ import httpx
 
 from media_analytics.contracts.registry import TABLES
 from media_analytics.factory import asset_key
+from media_analytics.resources.dagster_api import LOCATION, REPOSITORY
 from media_analytics.settings import Settings
 from media_analytics_tests.services.embedded import wait_until
 
@@ -25,6 +26,15 @@ _LAUNCH = """mutation Launch($params: LaunchBackfillParams!) {
 }"""
 _STATUS = """query Status($id: String!) {
   partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status error { message } } }
+}"""
+_AUTOMATION = """query Automation($repository: RepositorySelector!) {
+  sensorsOrError(repositorySelector: $repository) {
+    ... on Sensors { results { name sensorState { id status } } } }
+  schedulesOrError(repositorySelector: $repository) {
+    ... on Schedules { results { name scheduleState { id status } } } }
+}"""
+_STOP = """mutation Stop($id: String!) {
+  stopped: %s(id: $id) { __typename ... on PythonError { message } }
 }"""
 _RUNNING = ("REQUESTED", "CANCELING", "FAILING")
 
@@ -63,6 +73,23 @@ class DagsterPage:
         )
         found = self._status(backfill_id)
         assert found["status"] == "COMPLETED_SUCCESS", found
+
+    def leave_on(self, sensors: Collection[str]) -> None:
+        """Switch off every schedule and every other sensor, as the page's switches do."""
+        repository = {"repositoryLocationName": LOCATION, "repositoryName": REPOSITORY}
+        found = self._ask(_AUTOMATION, {"repository": repository})
+        states = [
+            ("stopSensor", one["name"], one["sensorState"]) for one in found["sensorsOrError"]["results"]
+        ]
+        states += [
+            ("stopRunningSchedule", one["name"], one["scheduleState"])
+            for one in found["schedulesOrError"]["results"]
+        ]
+        assert set(sensors) <= {name for _, name, _ in states}
+        for mutation, name, state in states:
+            if state["status"] == "RUNNING" and name not in sensors:
+                answer = self._ask(_STOP % mutation, {"id": state["id"]})["stopped"]
+                assert not answer["__typename"].endswith("Error"), (name, answer)
 
     def _status(self, backfill_id: str) -> dict[str, Any]:
         found: dict[str, Any] = self._ask(_STATUS, {"id": backfill_id})["partitionBackfillOrError"]

@@ -41,5 +41,6 @@ def test_every_line_is_in_every_store_and_every_check_passed(platform: Platform)
     assert figures["missing, both stores"] == "0"
     passed, _, total = figures["asset checks passed"].partition(" of ")
     assert passed == total
+    assert "answers operator" in platform.command("doctor")
     log = (platform.folder / "home" / "logs" / "kafka.log").read_text("utf-8")
     assert "is Denied" not in log

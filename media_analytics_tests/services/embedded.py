@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from media_analytics.local import artifacts, kafka_mode, kafka_security, readiness
+from media_analytics.local import artifacts, java_training, kafka_mode, kafka_security, readiness
 from media_analytics.local import home as homes
 from media_analytics.local.environment import (
     base_environment,
@@ -125,6 +125,7 @@ def make(folder: Path, mode: KafkaMode | None = None, **variables: str) -> Embed
     kafka_security.ensure(home)
     wanted = {f"MEDIA_ANALYTICS_{name}": value for name, value in variables.items()}
     fetched = artifacts.ensure(os.environ)
+    java_training.ensure(fetched, os.environ)
     environment = stack_environment(home, fetched, wanted)
     write_stack_environment(home.environment_file, environment)
     return Embedded(home, environment)

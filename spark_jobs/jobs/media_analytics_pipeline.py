@@ -21,23 +21,24 @@ from media_analytics.checks.restatements import record_changes
 from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.registry import table
 from media_analytics.contracts.tables import video_files, video_gold
+from media_analytics.contracts.tables.video_raw import DATASETS
 from media_analytics.errors import MediaAnalyticsError
 from media_analytics.migrations import lake_tables
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.resources.lake import Lake, Staged
-from media_analytics.settings import Environment, Settings
+from media_analytics.settings import Environment, Settings, VideoFiles
 from media_analytics.settings import Lake as LakeSettings
 from media_analytics.video_files import tables
 from media_analytics.video_files.loading import Loader
 from media_analytics.video_files.marts import MARTS
 from media_analytics.video_files.tables import Published, Scope
-from spark_jobs.session import JARS_VARIABLE, local_session
+from spark_jobs.session import local_session
 
 INGEST = "ingest"
 YESTERDAY = "yesterday"
 _ON_DATABRICKS = "DATABRICKS_RUNTIME_VERSION"
 _MART_OF = {f"gold.{mart.contract.name}": mart for mart in MARTS}
-_DATASET_OF = {f"silver.{name}": name for name in video_files.DATASETS}
+_DATASET_OF = {f"silver.{name}": name for name in DATASETS}
 STEPS = (INGEST, *_DATASET_OF, *_MART_OF)
 
 
@@ -64,8 +65,8 @@ def run_step(
     Raises:
         MediaAnalyticsError: files are blocked, or rows break a contract; nothing was published.
     """
-    # Only the lake: whatever else a step would ask of an installation is not there, and its name says so.
-    settings = Settings.model_construct(lake=LakeSettings(url=data_path))
+    # The lake and files as the cluster reaches them: whatever else a step would ask of an installation is not there.
+    settings = Settings.model_construct(lake=LakeSettings(url=data_path), video=VideoFiles())
     lake, log, now = Lake(settings, session), DeltaLog(settings), datetime.now(UTC)
     run_id = f"databricks-{run}-{step}"
     if step == INGEST:
@@ -117,7 +118,7 @@ def _session() -> SparkSession:
     if _ON_DATABRICKS in os.environ:
         return SparkSession.builder.getOrCreate()
     scratch = Path(tempfile.mkdtemp(prefix="media-analytics-pipeline-"))
-    return local_session("media-analytics pipeline", scratch, jars=os.environ.get(JARS_VARIABLE))
+    return local_session("media-analytics pipeline", scratch, os.environ)
 
 
 def _link_mount(data_path: str) -> None:

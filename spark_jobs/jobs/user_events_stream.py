@@ -9,14 +9,14 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from media_analytics.settings import Settings, load_settings
-from spark_jobs.session import JARS_VARIABLE, local_session
+from spark_jobs.session import local_session
 from spark_jobs.user_events.stream import NAME, UserEventsStream
 from streaming.runtime import effects
 from streaming.runtime.health import Health
@@ -27,6 +27,8 @@ from streaming.runtime.stop import StopSignal
 # costs more than it saves while batches are small.
 _JVM_OPTIONS = (
     "-XX:TieredStopAtLevel=1",
+    # The code of sixty columns is longer than what the compiler takes without being asked.
+    "-XX:-DontCompileHugeMethods",
     "-Dorg.apache.avro.limits.string.maxLength=16777216",
     "-Dorg.apache.avro.limits.bytes.maxLength=16777216",
     "-Dorg.apache.avro.limits.collectionItems.maxLength=65536",
@@ -34,13 +36,13 @@ _JVM_OPTIONS = (
 
 
 def process(
-    jars: str | None, go_on_at: dict[int, int] | None = None, hook: effects.Hook = effects.nothing
+    environ: Mapping[str, str], go_on_at: dict[int, int] | None = None, hook: effects.Hook = effects.nothing
 ) -> Process:
-    """What runs under `streaming.runtime.main`. `jars` is the folder of Spark's extra jars."""
+    """What runs under `streaming.runtime.main`. `environ` says where Spark's extra jars are."""
 
     def stream(settings: Settings, health: Health, stop: StopSignal) -> None:
         health.report("waiting", "starting Spark")
-        session = _session(settings, jars)
+        session = _session(settings, environ)
         try:
             made = UserEventsStream(settings, session, health, stop, hook)
             if go_on_at is None:
@@ -55,11 +57,11 @@ def process(
     return stream
 
 
-def _session(settings: Settings, jars: str | None) -> SparkSession:
+def _session(settings: Settings, environ: Mapping[str, str]) -> SparkSession:
     return local_session(
         "media-analytics user events",
         settings.home / "run" / "stream-scratch",
-        jars=jars,
+        environ,
         memory=settings.stream.driver_memory,
         cores=settings.spark.cores,
         jvm_options=" ".join(_JVM_OPTIONS),
@@ -69,7 +71,8 @@ def _session(settings: Settings, jars: str | None) -> SparkSession:
             # Batches are small: one task finishes them sooner than two start.
             "spark.sql.shuffle.partitions": "1",
             "spark.databricks.delta.snapshotPartitions": "1",
-            # Compiling a plan of sixty columns costs seconds each time; interpreting some hundred rows does not.
+            # Compiling a plan of sixty columns costs seconds each time; interpreting some hundred rows does not. Large
+            # batches compile their expressions (`Batches`).
             "spark.sql.codegen.wholeStage": "false",
             "spark.sql.codegen.factoryMode": "NO_CODEGEN",
             "spark.sql.adaptive.enabled": "false",
@@ -83,7 +86,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--go-on-at", metavar="OFFSETS", help='JSON, partition to offset: {"0": 17}')
     given = parser.parse_args(arguments)
     offsets = {int(p): int(o) for p, o in json.loads(given.go_on_at).items()} if given.go_on_at else None
-    return run(NAME, load_settings, os.environ, process(os.environ.get(JARS_VARIABLE), offsets))
+    return run(NAME, load_settings, os.environ, process(os.environ, offsets))
 
 
 if __name__ == "__main__":

@@ -38,6 +38,8 @@ from streaming.runtime.stop import StopSignal
 TABLE = ("bronze", "user_events")
 DATES = ("ops", "user_events_dates")
 RECORD = "UserLatest"
+# From so many records on, expressions that are compiled save more than compiling them costs (decision 0022).
+COMPILED_FROM = 4_000
 _RETRY_SECONDS = 1.0
 _LOG = logging.getLogger(__name__)
 
@@ -155,7 +157,11 @@ class Batches:
     def _bounds(
         self, framed: DataFrame, number: int, topic_id: str, begin: Mapping[int, int]
     ) -> tuple[Bounds, list[int | None]]:
-        found = framed.groupBy("partition", "schema_id").agg(F.max("offset").alias("last")).collect()
+        last, count = F.max("offset").alias("last"), F.count(F.lit(1)).alias("records")
+        found = framed.groupBy("partition", "schema_id").agg(last, count).collect()
+        is_large = sum(row["records"] for row in found) >= COMPILED_FROM
+        mode = "FALLBACK" if is_large else "NO_CODEGEN"
+        framed.sparkSession.conf.set("spark.sql.codegen.factoryMode", mode)
         end = dict(begin)
         for row in found:
             end[row["partition"]] = max(end.get(row["partition"], 0), row["last"] + 1)

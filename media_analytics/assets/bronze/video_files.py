@@ -7,7 +7,7 @@ import sys
 
 import dagster as dg
 
-from media_analytics.contracts.tables.video_files import DATASETS
+from media_analytics.contracts.tables.video_raw import DATASETS
 from media_analytics.factory import asset_key, external_table
 from media_analytics.partitions import Partitions
 from media_analytics.video_files import ledger

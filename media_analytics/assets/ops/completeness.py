@@ -70,14 +70,14 @@ def _check(context: dg.AssetExecutionContext, config: CompletenessConfig) -> Ite
     )
     now: datetime = resources.clock.now()
     dates = [date.fromisoformat(key) for key in context.partition_keys]
-    with resources.spark.tagged(context.run_id, CONTRACT.full_name):
+    with resources.spark.tagged(context.run.run_id, CONTRACT.full_name):
         reports = [
             checks.check_dates(where, topic, dates, now)
             if config.recheck
             else checks.check_new_minutes(where, topic, now)
             for topic in CHECKED
         ]
-        verdict = write(where.lake, reports, context.run_id)
+        verdict = write(where.lake, reports, context.run.run_id)
         minutes, red, messages = checks.standing_problems(where.log, now)
     overdue = [
         f"{j.span.minute:%H:%M} p{j.span.partition}" for r in reports for j in r.judged if j.is_overdue

@@ -64,9 +64,9 @@ def file_maintenance_request(context: dg.OpExecutionContext, config: Maintenance
     request = checked(config)
     now = context.resources.clock.now()
     row = {
-        "request_id": context.run_id,
+        "request_id": context.run.run_id,
         **{name: getattr(request, name) for name in ("table", "action", "hour", "predicate")},
-        "requested_by": f"run {context.run_id}",
+        "requested_by": f"run {context.run.run_id}",
         "requested_at": now,
     }
     version = merge_audited(context.resources.lake, REQUESTS, [row])

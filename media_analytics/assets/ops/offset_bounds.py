@@ -66,7 +66,7 @@ def _record(context: dg.AssetExecutionContext) -> Iterator[Any]:
             f"hour {late[0]} is not closed; bounds are recorded once, from 2 minutes after its end",
             allow_retries=False,
         )
-    with context.resources.spark.tagged(context.run_id, CONTRACT.full_name):
+    with context.resources.spark.tagged(context.run.run_id, CONTRACT.full_name):
         known = _known(lake, [hour_of(start) for start in starts])
         rows = [
             row

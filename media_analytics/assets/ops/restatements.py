@@ -63,7 +63,7 @@ def record_restatements(publication: Publication) -> Mapping[str, Any]:
 def _cause(publication: Publication) -> str:
     tags = publication.context.run.tags
     if CAUSE_TAG in tags:
-        return f"{tags[CAUSE_TAG]}, run {publication.context.run_id}"[:LONGEST_CAUSE]
+        return f"{tags[CAUSE_TAG]}, run {publication.context.run.run_id}"[:LONGEST_CAUSE]
     if AUTOMATIC_TAG in tags:
         return f"late or repaired data, {publication.contract.full_name} recomputed automatically"
-    return f"recomputed by hand, run {publication.context.run_id}"
+    return f"recomputed by hand, run {publication.context.run.run_id}"

@@ -87,7 +87,7 @@ def record_session_dates(publication: Publication) -> Mapping[str, Any]:
         if (touched, day, version) not in recorded
     ]
     if rows:
-        append_audited(publication.lake, SESSION_DATES, rows, publication.context.run_id)
+        append_audited(publication.lake, SESSION_DATES, rows, publication.context.run.run_id)
     return {
         "changed_dates": [d.isoformat() for d in sorted(changed)],
         "session_dates": sorted({r["session_date"].isoformat() for r in rows}),

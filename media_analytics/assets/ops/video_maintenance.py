@@ -56,12 +56,12 @@ def asset(partitions: Partitions) -> dg.AssetsDefinition:
         rows = []
         for contract in MAINTAINED:
             try:
-                rows.append(maintain(settings, contract).row(context.run_id, now))
+                rows.append(maintain(settings, contract).row(context.run.run_id, now))
             except CommitFailedError as error:
                 raise MediaAnalyticsError(
                     f"{contract.full_name} was published meanwhile and is maintained again: {error}"
                 ) from error
-        ledger.append(settings, CONTRACT, rows, context.run_id)
+        ledger.append(settings, CONTRACT, rows, context.run.run_id)
         yield dg.AssetCheckResult(
             asset_key=key, check_name=CHECK_NAME, passed=True, metadata=RowsVerdict(len(rows)).metadata()
         )

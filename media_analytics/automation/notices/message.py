@@ -27,7 +27,9 @@ RUNBOOKS: Mapping[Kind, str] = {
     "late": "late",
 }
 # Checks that have a page of their own in docs/runbooks.
-CHECKS_WITH_A_PAGE = frozenset(("contract", "completeness", "lag", "liveness", "no_anomaly", "timely"))
+CHECKS_WITH_A_PAGE = frozenset(
+    ("contract", "completeness", "lag", "liveness", "no_anomaly", "parity", "timely")
+)
 OCCASIONS: Mapping[Kind, Occasion] = {
     "start": "start",
     "success": "success",

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from pandera.pandas import DataFrameModel
 
-from media_analytics.contracts.model import Freshness, Full, TableContract
+from media_analytics.contracts.model import Freshness, Full, TableContract, grain_of
 from media_analytics.contracts.rules import (
     BRAND,
     EARLIEST,
@@ -119,7 +119,7 @@ def _silver(
     return TableContract(
         layer="silver",
         name=name,
-        grain=f"{(model.__doc__ or '').strip()} {(model.Config.__doc__ or '').strip()}",
+        grain=grain_of(model),
         model=model,
         partitioning=Full("an event ends an interval that may have begun at any time before it"),
         sort_keys=sort_keys,

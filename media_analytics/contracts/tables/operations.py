@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from pandera.pandas import DataFrameModel
 
-from media_analytics.contracts.model import Daily, Freshness, Hourly, TableContract, Writer
+from media_analytics.contracts.model import Daily, Freshness, Hourly, TableContract, Writer, grain_of
 from media_analytics.contracts.rules import (
     EARLIEST,
     EARLIEST_DAY,
@@ -243,7 +243,7 @@ class DeadLetterReplay(DataFrameModel):
         unique = ("letter_id", "item")
 
 
-def _table(
+def ops_table(
     name: str,
     model: type[DataFrameModel],
     partitioning: Daily | Hourly,
@@ -251,27 +251,26 @@ def _table(
     interval: timedelta,
     *,
     writer: Writer = "spark-connect",
+    owner: str = "team:data-platform",
 ) -> TableContract:
     """An ops table: warned of after two intervals, failed after three."""
-    grain = (model.__doc__ or "").strip()
-    unit = (model.Config.__doc__ or "").strip()
     return TableContract(
         layer="ops",
         name=name,
-        grain=f"{grain} {unit}",
+        grain=grain_of(model),
         model=model,
         partitioning=partitioning,
         sort_keys=sort_keys,
         freshness=Freshness(warn=2 * interval, fail=3 * interval),
         refresh_interval=interval,
-        owner="team:data-platform",
+        owner=owner,
         store="delta",
         writer=writer,
     )
 
 
 CONTRACTS = (
-    _table(
+    ops_table(
         "user_events_dates",
         EventDates,
         Daily("event_date", stored="event_date"),
@@ -280,7 +279,7 @@ CONTRACTS = (
         writer="stream",
     ),
     *(
-        _table(
+        ops_table(
             f"{bronze.name}_dates",
             EventDates,
             Daily("event_date", stored="event_date"),
@@ -291,37 +290,39 @@ CONTRACTS = (
         for bronze in families.CONTRACTS
         if bronze.layer == "bronze"
     ),
-    _table(
+    ops_table(
         "session_dates",
         SessionDates,
         Daily("session_date", stored="session_date"),
         ("session_date", "event_date"),
         timedelta(minutes=15),
     ),
-    _table(
+    ops_table(
         "subscription_dates",
         SubscriptionDates,
         Daily("date", stored="date"),
         ("date",),
         timedelta(minutes=15),
     ),
-    _table("offset_bounds", OffsetBounds, Hourly("hour"), ("topic", "partition", "hour"), timedelta(hours=1)),
-    _table(
+    ops_table(
+        "offset_bounds", OffsetBounds, Hourly("hour"), ("topic", "partition", "hour"), timedelta(hours=1)
+    ),
+    ops_table(
         "completeness",
         Completeness,
         Daily("date", stored="date"),
         ("minute", "topic", "partition"),
         timedelta(minutes=15),
     ),
-    _table("restatements", Restatement, Daily("date"), ("table", "date", "brand"), timedelta(days=1)),
-    _table(
+    ops_table("restatements", Restatement, Daily("date"), ("table", "date", "brand"), timedelta(days=1)),
+    ops_table(
         "maintenance_requests",
         MaintenanceRequest,
         Daily("requested_at"),
         ("requested_at",),
         timedelta(days=1),
     ),
-    _table(
+    ops_table(
         "maintenance_results",
         MaintenanceResult,
         Daily("finished_at"),
@@ -329,7 +330,7 @@ CONTRACTS = (
         timedelta(days=1),
         writer="stream",
     ),
-    _table(
+    ops_table(
         "dead_letter_replays",
         DeadLetterReplay,
         Daily("replay_date", stored="replay_date"),

@@ -6,11 +6,9 @@ are computed (`spark_jobs/transforms/video_gold.py`).
 A row exists where metrics or delivery has one; the measures of the absent side are null.
 """
 
-from datetime import timedelta
-
 from pandera.pandas import DataFrameModel
 
-from media_analytics.contracts.model import Daily, Freshness, TableContract
+from media_analytics.contracts.model import Daily, TableContract
 from media_analytics.contracts.rules import (
     EARLIEST_DAY,
     LATEST_DAY,
@@ -21,7 +19,8 @@ from media_analytics.contracts.rules import (
     column,
     not_greater,
 )
-from media_analytics.contracts.tables.video_files import DEVICE_TYPES
+from media_analytics.contracts.tables.video_files import video_table
+from media_analytics.contracts.tables.video_silver import DEVICE_TYPES
 
 _STARTUP = "silver.delivery.startup_ms, silver.delivery.http_status"
 _REBUFFER = "silver.delivery.rebuffer_ms, silver.delivery.played_ms"
@@ -34,6 +33,29 @@ _COUNTRY = r"^([A-Z][A-Z]|unknown)$"
 
 def _plays() -> Int64:
     return column("Plays.", derived_from="silver.metrics.plays", nullable=True, ge=0)
+
+
+def _completions() -> Int64:
+    return column("Completions.", derived_from="silver.metrics.completions", nullable=True, ge=0)
+
+
+def _impressions() -> Int64:
+    return column("Impressions.", derived_from="silver.metrics.impressions", nullable=True, ge=0)
+
+
+def _play_rate() -> Float64:
+    return column(
+        "plays / impressions.",
+        derived_from="silver.metrics.plays, silver.metrics.impressions",
+        nullable=True,
+        ge=0,
+    )
+
+
+def _ad_revenue() -> Float64:
+    return column(
+        "Revenue of advertisements.", derived_from="silver.metrics.ad_revenue_eur", nullable=True, ge=0
+    )
 
 
 def _completion_rate() -> Float64:
@@ -61,6 +83,11 @@ def _error_rate() -> Float64:
 def _startup(share: str) -> Float64:
     what = f"{share} of startup_ms of requests below status 400, exact, linear interpolation."
     return column(what, derived_from=_STARTUP, nullable=True, ge=0)
+
+
+def _response(share: str) -> Float64:
+    what = f"{share} of response_ms, exact, linear interpolation."
+    return column(what, derived_from="silver.delivery.response_ms", nullable=True, ge=0)
 
 
 def _rebuffer_ratio() -> Float64:
@@ -95,9 +122,7 @@ class ExecutiveSummary(Dated):
 
     brand: Text = column("The publication.", derived_from=f"silver.assets.brand, {_ASSET}")
     plays: Int64 = _plays()
-    completions: Int64 = column(
-        "Completions.", derived_from="silver.metrics.completions", nullable=True, ge=0
-    )
+    completions: Int64 = _completions()
     completion_rate: Float64 = _completion_rate()
     watch_hours: Float64 = _watch_hours()
     active_assets: Int64 = column(
@@ -106,18 +131,9 @@ class ExecutiveSummary(Dated):
         nullable=True,
         ge=0,
     )
-    impressions: Int64 = column(
-        "Impressions.", derived_from="silver.metrics.impressions", nullable=True, ge=0
-    )
-    play_rate: Float64 = column(
-        "plays / impressions.",
-        derived_from="silver.metrics.plays, silver.metrics.impressions",
-        nullable=True,
-        ge=0,
-    )
-    ad_revenue_eur: Float64 = column(
-        "Revenue of advertisements.", derived_from="silver.metrics.ad_revenue_eur", nullable=True, ge=0
-    )
+    impressions: Int64 = _impressions()
+    play_rate: Float64 = _play_rate()
+    ad_revenue_eur: Float64 = _ad_revenue()
     requests: Int64 = _requests()
     gigabytes: Float64 = _gigabytes()
     error_rate: Float64 = _error_rate()
@@ -150,23 +166,12 @@ class ContentPerformance(Dated):
     title: Text = column("Title.", derived_from="silver.assets.title", nullable=True)
     section: Text = column("Section.", derived_from="silver.assets.section", nullable=True)
     plays: Int64 = _plays()
-    completions: Int64 = column(
-        "Completions.", derived_from="silver.metrics.completions", nullable=True, ge=0
-    )
+    completions: Int64 = _completions()
     completion_rate: Float64 = _completion_rate()
     watch_hours: Float64 = _watch_hours()
-    impressions: Int64 = column(
-        "Impressions.", derived_from="silver.metrics.impressions", nullable=True, ge=0
-    )
-    play_rate: Float64 = column(
-        "plays / impressions.",
-        derived_from="silver.metrics.plays, silver.metrics.impressions",
-        nullable=True,
-        ge=0,
-    )
-    ad_revenue_eur: Float64 = column(
-        "Revenue of advertisements.", derived_from="silver.metrics.ad_revenue_eur", nullable=True, ge=0
-    )
+    impressions: Int64 = _impressions()
+    play_rate: Float64 = _play_rate()
+    ad_revenue_eur: Float64 = _ad_revenue()
     average_watch_seconds: Float64 = column(
         "watch_seconds / plays.",
         derived_from="silver.metrics.watch_seconds, silver.metrics.plays",
@@ -208,24 +213,9 @@ class DeliveryQuality(Dated):
     cache_hit_ratio: Float64 = column(
         "HIT / (HIT + MISS).", derived_from="silver.delivery.cache_status", nullable=True, ge=0, le=1
     )
-    response_ms_p50: Float64 = column(
-        "Median of response_ms, exact, linear interpolation.",
-        derived_from="silver.delivery.response_ms",
-        nullable=True,
-        ge=0,
-    )
-    response_ms_p95: Float64 = column(
-        "95th percentile of response_ms, exact, linear interpolation.",
-        derived_from="silver.delivery.response_ms",
-        nullable=True,
-        ge=0,
-    )
-    response_ms_p99: Float64 = column(
-        "99th percentile of response_ms, exact, linear interpolation.",
-        derived_from="silver.delivery.response_ms",
-        nullable=True,
-        ge=0,
-    )
+    response_ms_p50: Float64 = _response("Median")
+    response_ms_p95: Float64 = _response("95th percentile")
+    response_ms_p99: Float64 = _response("99th percentile")
     startup_ms_p50: Float64 = _startup("Median")
     startup_ms_p95: Float64 = _startup("95th percentile")
     rebuffer_ratio: Float64 = _rebuffer_ratio()
@@ -314,19 +304,7 @@ class GeographicAnalytics(Dated):
 
 def _gold(name: str, model: type[DataFrameModel]) -> TableContract:
     key = tuple(model.to_schema().unique or ())
-    return TableContract(
-        layer="gold",
-        name=name,
-        grain=f"{(model.__doc__ or '').strip()} {(model.Config.__doc__ or '').strip()}",
-        model=model,
-        partitioning=Daily("date", stored="date"),
-        sort_keys=key,
-        freshness=Freshness(warn=timedelta(days=2), fail=timedelta(days=3)),
-        refresh_interval=timedelta(days=1),
-        owner="team:video-analytics",
-        store="delta",
-        writer="spark-connect",
-    )
+    return video_table("gold", name, model, key, Daily("date", stored="date"))
 
 
 CONTRACTS = (

@@ -11,7 +11,6 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Path, Query
 
 from media_analytics.dashboard.answers import (
-    Letter,
     LetterGroup,
     Page,
     Repair,
@@ -21,6 +20,7 @@ from media_analytics.dashboard.answers import (
 )
 from media_analytics.dashboard.api.parameters import Cursor, Limit, number, part
 from media_analytics.dashboard.reading.letters import MOST_DAYS, Letters, TooManyError
+from media_analytics.dead_letters.views import LetterView
 from streaming.dead_letters.patches import PatchError
 
 Days = Annotated[int, Query(ge=1, le=MOST_DAYS, description="How far back.")]
@@ -40,7 +40,7 @@ def router(letters: Letters) -> APIRouter:
         return part(letters.groups(days), limit, cursor)
 
     @routes.get("/groups/{code}")
-    def list_letters(code: Code, days: Days = 7, limit: Few = 20, cursor: Cursor = None) -> Page[Letter]:
+    def list_letters(code: Code, days: Days = 7, limit: Few = 20, cursor: Cursor = None) -> Page[LetterView]:
         """The newest letters of a group, redacted; at most 1,000: the command line lists all."""
         start = min(number(cursor, 0), MOST_LETTERS)
         found = letters.of_group(code, days, min(start + limit, MOST_LETTERS) + 1)[start:]

@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from deltalake.exceptions import TableNotFoundError
 
 from media_analytics.contracts.registry import table
-from media_analytics.dashboard.answers import Letter, LetterGroup, Repair, ReplayNow, ReplayStarted, Tried
+from media_analytics.dashboard.answers import LetterGroup, Repair, ReplayNow, ReplayStarted, Tried
 from media_analytics.dashboard.reading.kept import Kept, KeptByName
 from media_analytics.dead_letters.groups import Selection
 from media_analytics.dead_letters.library import DeadLetters
+from media_analytics.dead_letters.views import LetterView
 from media_analytics.errors import MediaAnalyticsError
 from media_analytics.resources.dagster_api import ENDED, DagsterApi
 from media_analytics.resources.delta_log import DeltaLog
@@ -60,7 +61,7 @@ class Letters:
             known = self._groups[days] = (versions, now, found)
         return known[2]
 
-    def of_group(self, code: str, days: int, most: int) -> list[Letter]:
+    def of_group(self, code: str, days: int, most: int) -> list[LetterView]:
         """The newest letters of a group, the newest first."""
         return self._letters.get(f"{code} {days} {most}") if min(self._versions.get()) >= 0 else []
 
@@ -121,10 +122,10 @@ class Letters:
             for g in self._library.groups(selection)
         ]
 
-    def _ask_letters(self, wanted: str) -> list[Letter]:
+    def _ask_letters(self, wanted: str) -> list[LetterView]:
         code, days, most = wanted.split(" ")
         selection = Selection(datetime.now(UTC) - timedelta(days=int(days)), group=code)
-        return [Letter(**vars(view)) for view in self._library.letters(selection, int(most))]
+        return self._library.letters(selection, int(most))
 
     def _ask_versions(self) -> Versions:
         """The newest version of each table; -1 where there is none."""

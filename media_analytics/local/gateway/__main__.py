@@ -49,10 +49,8 @@ def main() -> int:
     except MediaAnalyticsError as error:
         print(error, file=sys.stderr)
         return 1
-    # chDB's default database also finds files of the working folder as tables: give it an empty one.
-    empty = config.scratch / "empty"
-    empty.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.chdir(empty)
+    config.working.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.chdir(config.working)
     disable_signal_handlers()
     server = _Server(
         uvicorn.Config(

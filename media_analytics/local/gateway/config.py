@@ -60,6 +60,9 @@ class GatewayConfig:
     port: int
     data: Path
     scratch: Path
+    # chDB reads Delta tables below its working folder only, so that is the lake's. Its default database also finds
+    # files there as tables; `reader.py` refuses them to readers.
+    working: Path
     home_id: str
     users: tuple[User, ...]
     # A statement (without its data) up to this size is accepted.
@@ -100,11 +103,13 @@ def gateway_config(settings: Settings) -> GatewayConfig:
         concurrency=6,
         is_reader=True,
     )
+    lake, scratch = settings.lake.url, settings.home / "clickhouse-scratch"
     return GatewayConfig(
         host="127.0.0.1" if address.hostname == "localhost" else address.hostname,
         port=address.port,
         data=settings.home / "clickhouse",
-        scratch=settings.home / "clickhouse-scratch",
+        scratch=scratch,
+        working=scratch / "empty" if "://" in lake else Path(lake),
         home_id=home_id(settings.home),
         users=(admin, reader),
     )

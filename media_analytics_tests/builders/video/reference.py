@@ -50,6 +50,8 @@ _TYPES = {
     "s": "VARCHAR", "i32": "INTEGER", "i64": "BIGINT", "f64": "DOUBLE", "b": "BOOLEAN", "d": "DATE",
     "ts": "TIMESTAMPTZ",
 }  # fmt: skip
+# White space as decision 0035 lists it; without it `trim` takes spaces only.
+_SPACE = "' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13)"
 # What a text must look like to be of a type; the rest does not parse.
 _LOOKS = {
     "i32": "[+-]?[0-9]+([.]0+)?",
@@ -151,7 +153,7 @@ def _typed(name: str, kind: str, found: str) -> str:
         return f"{name}::VARCHAR"
     if found != "VARCHAR":
         return f"TRY_CAST({name} AS {_TYPES[kind]})"
-    text = f"trim({name})"
+    text = f"trim({name}, {_SPACE})"
     looks = f"regexp_full_match({text}, '{_LOOKS[kind]}')"
     if kind in ("i32", "i64"):
         text = f"regexp_replace({text}, '[.]0+$', '')"

@@ -141,6 +141,25 @@ def test_no_statement_reads_a_file(gateway: GatewayProcess, table: str, secret_f
     assert "c1" not in response.text
 
 
+def test_files_of_the_lake_are_no_tables(gateway: GatewayProcess, table: str) -> None:
+    """The gateway works in the lake's folder; chDB's default database finds files of its working folder as tables."""
+    place = gateway.folder / "lake" / "silver"
+    place.mkdir(parents=True)
+    (place / "secret.csv").write_text(f"{SECRET}\n", "utf-8")
+    assert SECRET in gateway.query("SELECT * FROM `silver/secret.csv`")
+    for name in (
+        "`silver/secret.csv`",
+        "default.`silver/secret.csv`",
+        "`./silver/secret.csv`",
+        "`silver/*.csv`",
+    ):
+        for sql in (f"SELECT * FROM {name}", f"DESCRIBE TABLE {name}", f"SELECT 1 IN (SELECT * FROM {name})"):
+            response = gateway.post(sql, auth=READER)
+            assert response.status_code in (400, 403, 404), response.text
+            assert SECRET not in response.text
+            assert "c1" not in response.text
+
+
 REMOTE = [
     "url('http://127.0.0.1:1/x', 'CSV', 'x String')", "urlCluster('default', 'http://127.0.0.1:1/x')",
     "s3('http://127.0.0.1:1/bucket/x', 'CSV', 'x String')", "s3Cluster('default', 'http://127.0.0.1:1/bucket/x')",

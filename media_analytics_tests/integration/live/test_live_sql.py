@@ -2,12 +2,8 @@
 
 import contextlib
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -20,6 +16,7 @@ from typer.testing import CliRunner
 from media_analytics.cli import app
 from media_analytics.errors import MediaAnalyticsError
 from media_analytics_tests.builders import streams
+from media_analytics_tests.integration.live.statement import Live
 from media_analytics_tests.integration.stream.world import latest_event
 from media_analytics_tests.services.embedded import Embedded, wait_until
 from streaming.codecs.avro import Codec
@@ -28,49 +25,6 @@ from streaming.codecs.registry import RegistryClient
 
 pytestmark = pytest.mark.integration
 TOPIC = "user.latest"
-_COMMAND = (sys.executable, "-c", "from media_analytics.cli import main; main()", "sql", "--live")
-
-
-class Live:
-    """One running statement and the rows it printed."""
-
-    def __init__(self, stack: Embedded, statement: str, *options: str) -> None:
-        self._process = subprocess.Popen(
-            [*_COMMAND, statement, "--json", "--every", "0.5", *options],
-            env=os.environ | stack.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.rows: list[dict[str, Any]] = []
-        self.said: list[str] = []
-        self._threads = [threading.Thread(target=read, daemon=True) for read in (self._out, self._err)]
-        for thread in self._threads:
-            thread.start()
-
-    def _out(self) -> None:
-        assert self._process.stdout is not None
-        self.rows.extend(json.loads(line) for line in self._process.stdout)
-
-    def _err(self) -> None:
-        assert self._process.stderr is not None
-        self.said.extend(self._process.stderr)
-
-    def wait_started(self) -> "Live":
-        wait_until(lambda: any("Ctrl-C ends it" in line for line in self.said), 60, lambda: str(self.said))
-        return self
-
-    def close(self) -> None:
-        """End what a failed test left, so that the next test finds the server as it was."""
-        if self._process.poll() is None:
-            self.end(signal.SIGTERM)
-
-    def end(self, number: int = signal.SIGINT) -> int:
-        self._process.send_signal(number)
-        code = self._process.wait(30)
-        for thread in self._threads:
-            thread.join(5)
-        return code
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +41,7 @@ def run(stack: Embedded) -> Iterator[Callable[..., Live]]:
     started: list[Live] = []
 
     def start(statement: str, *options: str) -> Live:
-        started.append(Live(stack, statement, *options))
+        started.append(Live(stack.environment, statement, *options))
         return started[-1].wait_started()
 
     yield start

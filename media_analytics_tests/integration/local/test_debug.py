@@ -31,7 +31,8 @@ def test_the_page_is_on_loopback_only(debugged: Embedded) -> None:
     url = debugged.settings.spark.ui_url
     assert url is not None
     port = int(url.rsplit(":", 1)[1])
-    assert httpx.get(f"{url}/api/v1/applications").json()
+    # The page's first answer loads its own classes: seconds on a busy machine.
+    assert httpx.get(f"{url}/api/v1/applications", timeout=60).json()
     listening = {c.laddr.ip for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port}
     assert {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
 

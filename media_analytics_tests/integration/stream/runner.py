@@ -9,7 +9,6 @@ import sys
 
 from media_analytics.settings import load_settings
 from spark_jobs.jobs.user_events_stream import process
-from spark_jobs.session import JARS_VARIABLE
 from spark_jobs.user_events.stream import NAME
 from streaming.runtime.main import run
 
@@ -30,4 +29,4 @@ class Killer:
 
 if __name__ == "__main__":
     hook = Killer(sys.argv[1], int(sys.argv[2]))
-    sys.exit(run(NAME, load_settings, os.environ, process(os.environ.get(JARS_VARIABLE), hook=hook)))
+    sys.exit(run(NAME, load_settings, os.environ, process(os.environ, hook=hook)))

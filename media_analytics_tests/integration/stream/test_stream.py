@@ -19,8 +19,10 @@ from media_analytics.resources.lake import Lake
 from media_analytics_tests.builders import streams
 from media_analytics_tests.builders.streams import NOON
 from media_analytics_tests.integration.stream.world import World, expected, latest_event
+from media_analytics_tests.integration.streaming.test_consent import CASES
 from media_analytics_tests.services.embedded import wait_until
 from spark_jobs.user_events import source
+from streaming.enricher.enrichment import REMOVED_WITHOUT_CONSENT
 from streaming.runtime import clients
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -68,9 +70,16 @@ def bounds(spark: SparkSession, world: World, end: int, latest_end: int) -> None
     Lake(world.settings, spark).append(contract, spark.createDataFrame(rows, schema_of("ops.offset_bounds")))
 
 
+def with_consent(number: int) -> dict[str, Any]:
+    """An event whose reader agreed to one of the sets of purposes, as the enricher leaves it."""
+    consent, may_count = CASES[number % len(CASES)]
+    removed = {} if may_count else dict.fromkeys(REMOVED_WITHOUT_CONSENT)
+    return latest_event(number, **{"consent": consent, "customer_id": f"customer-{number}"} | removed)
+
+
 def test_rows_dates_health_and_a_clean_stop(world: World) -> None:
-    """Committed records become rows, aborted ones do not; nobody is left behind."""
-    events = [latest_event(n) for n in range(300)]
+    """Committed records become rows, aborted ones do not; consent is what was said; nobody is left behind."""
+    events = [with_consent(n) for n in range(300)]
     world.start()
     world.send(events[:100])
     world.send([latest_event(n) for n in range(9000, 9010)], commit=False)
@@ -79,6 +88,10 @@ def test_rows_dates_health_and_a_clean_stop(world: World) -> None:
     world.send([e | {"occurred_at": NOON - 86_400_000_000} for e in events[100:]])
     world.wait_for_rows(300)
     assert world.coordinates() == expected(events)
+    sent = {event["event_id"]: event for event in events}
+    for row in world.rows(columns=["event_id", "consent", *REMOVED_WITHOUT_CONSENT]):
+        event = sent[row["event_id"]]
+        assert {name: event[name] for name in row} == row
     dates = world.rows("ops.user_events_dates")
     assert sum(row["rows"] for row in dates) == 300
     assert {row["event_date"].isoformat() for row in dates} == {"2026-03-09", "2026-03-10"}

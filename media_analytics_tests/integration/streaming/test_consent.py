@@ -1,12 +1,14 @@
-"""Consent in topics, realtime and bronze: each case of each family is sent through the collector and looked up.
+"""Consent in topics, realtime, bronze and dead letters: every set of purposes of each family is sent and looked up.
 
 Would catch: a field that still names a person where consent lacks analytics, in the value, the key or a table; a field
-that is removed although the person agreed or was not asked.
+that is removed although the person agreed or was not asked; a purpose that is lost or added on the way; a refused
+event that names its reader in the open.
 """
 
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +25,11 @@ from streaming.codecs.families import families
 
 pytestmark = pytest.mark.integration
 
-ALL = ["analytics", "personalisation", "advertising", "ml_training"]
-# What the client says, and whether the person may be counted. `None` stands for a field that is not sent.
+PURPOSES = ("analytics", "personalisation", "advertising", "ml_training")
+# What the client says, and whether the person may be counted: nothing, and every set of purposes.
 CASES: tuple[tuple[list[str] | None, bool], ...] = (
     (None, True),
-    (["analytics"], True),
-    (ALL, True),
-    ([], False),
-    (["advertising"], False),
-    (["personalisation", "advertising", "ml_training"], False),
+    *((list(c), "analytics" in c) for size in range(len(PURPOSES) + 1) for c in combinations(PURPOSES, size)),
 )
 TABLES = {
     "user": "realtime.user_events",
@@ -147,6 +145,7 @@ def _bronze(pipeline: Pipeline, lake: Path) -> dict[str, list[dict[str, Any]]]:
 def test_every_case_in_every_store(pipeline: Pipeline, collector: httpx.Client, tmp_path: Path) -> None:
     processes = [pipeline.start("enricher"), pipeline.start("sink")]
     sent: dict[str, dict[int, tuple[set[str], bool]]] = {}
+    said: dict[int, list[str] | None] = {}
     number = 0
     for family in families():
         items = []
@@ -154,9 +153,13 @@ def test_every_case_in_every_store(pipeline: Pipeline, collector: httpx.Client, 
             number += 1
             item = _item(family, number, consent)
             items.append(item)
+            said[number] = consent
             sent.setdefault(family, {})[number] = (_named(item, number), may_count)
         answer = collector.post(f"/v1/events/{family}", json=items)
         assert answer.json()["rejected"] == 0, answer.text
+    refused = [_item("user", number + n, consent) for n, (consent, _) in enumerate(CASES, 1)]
+    answer = collector.post("/v1/events/user", json=[item | {"scroll_pct": 101.0} for item in refused])
+    assert answer.json()["rejected"] == len(CASES), answer.text
     wait_until(
         lambda: all(_count(pipeline, table) == len(CASES) for table in TABLES.values()),
         60,
@@ -178,11 +181,18 @@ def test_every_case_in_every_store(pipeline: Pipeline, collector: httpx.Client, 
                 wanted = named if may_count else {name for name in named if name in KEPT.get(family, ())}
                 assert _named(found[event], event) == wanted, (place, event)
                 assert found[event].get("visitor_id") is None or may_count, (place, event)
+                # ClickHouse keeps no nulls in lists: an empty one says both (decision 0008).
+                asked = said[event] or ([] if place in TABLES.values() else said[event])
+                assert found[event]["consent"] == asked, (place, event)
         keys = {m.key() for m in streams.read_topic(pipeline.settings, _stored_topic(family))} - {None}
         kept = {event for event, (_, may_count) in cases.items() if may_count or family in KEPT}
         visitor = b"c:" if families()[family].key == "visitor_id" else b""
         by_person = {visitor + f"customer-{event}".encode() for event in kept}
         assert keys == ({b"x1"} if family == "content" else by_person), family
+    letters = [m.value() or b"" for m in streams.read_topic(pipeline.settings, "dead_letters")]
+    assert len(letters) == len(CASES)
+    marks = {mark.encode() for n in range(1, len(CASES) + 1) for mark in _marks(number + n).values()}
+    assert [mark for mark in marks if any(mark in letter for letter in letters)] == []
 
 
 def _stored_topic(family: str) -> str:

@@ -124,6 +124,8 @@ def test_an_enricher_whose_transactions_were_taken_by_one_that_died_goes_on(pipe
     """
     enricher = pipeline.start("enricher")
     pipeline.produce_for(enricher, seconds=3)
+    # On a busy machine it would still be starting, and take the seat from the other one.
+    pipeline.wait_latest(len(pipeline.raw.acknowledged))
     other = Producer(pipeline.settings.kafka.client_config() | {"transactional.id": "enricher-0"})
     other.init_transactions(30)
     pipeline.produce_for(enricher, seconds=3)

@@ -1,6 +1,7 @@
-"""Each case of consent in silver and gold: who refused analytics is counted as page views and as nobody.
+"""Every set of purposes in silver and gold: who refused analytics is counted as page views and as nobody.
 
-The rows are as the enricher leaves them; `streaming/test_consent.py` shows that, in topics, realtime and bronze.
+The rows are as the enricher leaves them; `streaming/test_consent.py` shows that, in topics, realtime and bronze, and
+`stream/test_stream.py` for bronze.user_events.
 """
 
 from datetime import date, timedelta
@@ -9,11 +10,13 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from media_analytics.contracts.registry import table
 from media_analytics_tests.builders.events import at, bronze_event
-from media_analytics_tests.integration.streaming.test_consent import CASES
-from media_analytics_tests.integration.transforms.frames import bronze_frame, collected
+from media_analytics_tests.integration.streaming.test_consent import CASES, PURPOSES
+from media_analytics_tests.integration.transforms.frames import bronze_frame, collected, frame
 from spark_jobs.transforms import events as transform
 from spark_jobs.transforms import intervals, reader_gold
+from spark_jobs.transforms.reader_subscriptions import reader_subscriptions
 from spark_jobs.transforms.sessions import sessions
 
 pytestmark = pytest.mark.integration
@@ -62,4 +65,44 @@ def test_each_case_in_silver_and_gold(spark_session: SparkSession) -> None:
     assert page["page_views"] == len(CASES)
     assert (page["visitors"], page["sessions"], page["clicks"]) == (len(may),) * 3
     assert page["engaged_seconds"] == 9.0 * len(may)
-    assert {row["customer_id"] for row in collected(intervals.subscriptions(silver))} == people
+    for grouped in (reader_gold.reader_geography, reader_gold.reader_devices, reader_gold.reader_sources):
+        rows = collected(grouped(per_session, [DAY]))
+        counted = [sum(row[name] for row in rows) for name in ("sessions", "visitors", "page_views")]
+        assert counted == [len(may)] * 3, grouped.__name__
+    subscribed = intervals.subscriptions(silver).cache()
+    assert {row["customer_id"] for row in collected(subscribed)} == people
+    (starts,) = collected(reader_subscriptions(subscribed, silver, [DAY]))
+    # Whoever may not be counted is no customer who could have subscribed.
+    assert (starts["starts"], starts["active"], starts["conversion_rate"]) == (len(may), len(may), 1.0)
+
+
+def test_each_purpose_is_given_and_withdrawn_by_itself(spark_session: SparkSession) -> None:
+    """Would catch a withdrawal of one purpose that ends another, and one that is in force again afterwards."""
+    rows, expected = [], set()
+    for number, purpose in enumerate(PURPOSES):
+        alone, among = f"alone-{purpose}", f"all-but-{purpose}"
+        for step, (customer, event_type, purposes) in enumerate(
+            (
+                (alone, "consent_given", [purpose]),
+                (among, "consent_given", list(PURPOSES)),
+                (among, "consent_withdrawn", [purpose]),
+            )
+        ):
+            when = at("10 12:00") + timedelta(hours=step)
+            decided = {
+                "event_type": event_type,
+                "customer_id": customer,
+                "purposes": purposes,
+                "jurisdiction": "de",
+                "request_id": f"r{number}",
+                "source_topic": "compliance.events",
+            }
+            rows.append(bronze_event(100 + 10 * number + step, when, **decided))
+        expected |= {(alone, purpose, 12, None), (among, purpose, 13, 14)}
+        expected |= {(among, other, 13, None) for other in PURPOSES if other != purpose}
+    bronze = frame(spark_session, table("bronze.compliance_events"), rows)
+    found = {
+        (r["customer_id"], r["purpose"], r["valid_from"].hour, r["valid_to"] and r["valid_to"].hour)
+        for r in collected(intervals.consent(bronze))
+    }
+    assert found == expected

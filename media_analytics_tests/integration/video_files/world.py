@@ -53,12 +53,12 @@ class World:
             lake_tables.create(contract, self.lake.path(contract))
 
     def load(
-        self, folder: Path, day: date | None = None, *, raise_on_error: bool = True
+        self, folder: Path | str, day: date | None = None, *, raise_on_error: bool = True
     ) -> dg.ExecuteInProcessResult:
         """One run of the pipeline on a folder, a minute after the one before."""
         self.now += timedelta(minutes=1)
         defs = build_defs(self.settings, {"clock": Clock(lambda: self.now)})
-        tags = up_to_date(discover(str(folder)), self.settings, self.now)
+        tags = up_to_date(discover(str(folder), store=self.settings.video.store), self.settings, self.now)
         tags = {"dagster/partition": day.isoformat()} if day else tags
         return defs.resolve_job_def(VIDEO_FILES).execute_in_process(
             instance=self.instance,

@@ -115,3 +115,13 @@ def test_subscription_numbers_follow_the_dates_that_their_intervals_touch(daemon
     """Would catch a publication of all intervals that asks for all dates of the platform."""
     daemon.report(dg.AssetKey(["ops", "subscription_dates"]), OLD[0], OLD[2])
     assert requested(daemon, "gold.reader_subscriptions") == {"gold.reader_subscriptions": {OLD[0], OLD[2]}}
+
+
+def test_copies_follow_what_the_lake_published_date_by_date(daemon: Daemon) -> None:
+    """Would catch a copy of every date for one that changed, and a copy nobody asks for."""
+    copies = ("warehouse.reader_sessions", "warehouse.reader_devices", "warehouse.subscriptions")
+    daemon.report(dg.AssetKey(["gold", "reader_sessions"]), OLD[0], OLD[2])
+    assert requested(daemon, *copies) == {"warehouse.reader_sessions": {OLD[0], OLD[2]}}
+    assert requested(daemon, *copies) == {}
+    daemon.instance.report_runless_asset_event(dg.AssetMaterialization(["silver", "subscriptions"]))
+    assert requested(daemon, *copies) == {"warehouse.subscriptions": {None}}

@@ -51,7 +51,7 @@ def test_every_contract_says_what_the_graph_needs(contract: Contract) -> None:
         assert contract.unique_key
         assert set(contract.sort_keys) <= names
         if isinstance(contract.partitioning, Full):
-            assert contract.layer in ("silver", "bronze", "quarantine")
+            assert contract.layer in ("silver", "bronze", "quarantine", "warehouse")
             assert contract.partitioning.reason
         else:
             assert contract.partitioning.column in names

@@ -30,6 +30,14 @@ def test_every_column_names_columns_that_exist_and_that_its_transform_reads(cont
     assert {column for column in read - keys if f'"{column}"' not in TRANSFORM} == set()
 
 
+def test_a_copy_names_the_columns_of_its_original() -> None:
+    lineage = metadata(table("warehouse.reader_sessions"))["dagster/column_lineage"]
+    assert set(lineage.deps_by_column) == set(table("gold.reader_sessions").column_names)
+    assert lineage.deps_by_column["bounces"] == [
+        dg.TableColumnDep(dg.AssetKey(["gold", "reader_sessions"]), "bounces")
+    ]
+
+
 def test_dagster_shows_the_lineage() -> None:
     lineage = metadata(table("gold.executive_summary"))["dagster/column_lineage"]
     assert set(lineage.deps_by_column["play_rate"]) == {

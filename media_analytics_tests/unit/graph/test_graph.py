@@ -81,6 +81,7 @@ def test_only_tables_that_are_replaced_as_a_whole_and_topics_have_no_partitions(
     whole = {"silver/content", "silver/consent", "silver/subscriptions"}
     for catalogue in ("assets", "devices", "geo"):
         whole |= {f"bronze/raw_{catalogue}", f"quarantine/{catalogue}", f"silver/{catalogue}"}
+    whole |= {"warehouse/content", "warehouse/subscriptions"}
     assert without == {f"kafka/{name}" for name in TOPICS} | whole
 
 

@@ -22,6 +22,29 @@ def test_requests_fit_the_schema(name: str, schema: Any) -> None:
     assert validate(schema, parse(getattr(dagster_api, name))) == []
 
 
+def test_a_step_that_has_an_end_and_no_begin_does_not_end_the_watching(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen while a run was watched: `dead-letters replay` and `make run` would have ended with a TypeError."""
+    stats = [
+        {"stepKey": "done", "status": "SUCCESS", "startTime": 2.0, "endTime": 5.0},
+        {"stepKey": "odd", "status": "SUCCESS", "startTime": None, "endTime": 6.0},
+        {"stepKey": "now", "status": "IN_PROGRESS", "startTime": 5.0, "endTime": None},
+    ]
+    answer = {
+        "__typename": "Run",
+        "status": "STARTED",
+        "creationTime": 1.0,
+        "startTime": 2.0,
+        "endTime": None,
+        "stepStats": stats,
+    }
+    api = DagsterApi(builder.make(tmp_path))
+    monkeypatch.setattr(api, "_ask", lambda query, variables: {"runOrError": answer})
+    run = api.run("r")
+    assert (dict(run.steps), run.running) == ({"done": 3.0}, ("now",))
+
+
 def test_the_newest_state_of_each_check_is_asked_for(
     schema: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,6 +29,7 @@ def read(folder: Path) -> tuple[list[dict[str, Any]], Reading]:
         ("7", pa.int32(), 7),
         (" +7 ", pa.int64(), 7),
         ("7.0", pa.int32(), 7),
+        ("7.", pa.int32(), None),
         ("7.5", pa.int32(), None),
         ("2147483648", pa.int32(), None),
         ("-2147483648", pa.int32(), -2147483648),

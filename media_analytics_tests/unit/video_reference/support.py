@@ -28,11 +28,17 @@ def row(dataset: str, day: date = DAY_1, **values: Any) -> dict[str, Any]:
     return good_row(dataset, day, "x") | values
 
 
+def rows(dataset: str, columns: str, *values: tuple[Any, ...], **same: Any) -> list[dict[str, Any]]:
+    """Good rows with values of their own in `columns` (names with spaces between), and `same` in all of them."""
+    names = columns.split()
+    return [row(dataset, **same, **dict(zip(names, own, strict=True))) for own in values]
+
+
 def answer(
-    folder: Path, kind: str = "parquet", *, dated: bool = False, **rows: list[dict[str, Any]]
+    folder: Path, kind: str = "parquet", *, dated: bool = False, **given: list[dict[str, Any]]
 ) -> Reference:
     """The reference's tables of these rows; datasets that are not named have one row nobody refers to."""
-    found = SourceSet({dataset: rows.get(dataset, [row(dataset)]) for dataset in DATASETS})
+    found = SourceSet({dataset: given.get(dataset, [row(dataset)]) for dataset in DATASETS})
     files.write(found, folder, kind, dated=dated)
     return Reference(folder)
 
@@ -44,4 +50,4 @@ def gold(reference: Reference, name: str, **of: Any) -> dict[str, Any]:
     return found[0]
 
 
-__all__ = ["DAY", "DAY_1", "DAY_2", "answer", "at", "gold", "row"]
+__all__ = ["DAY", "DAY_1", "DAY_2", "answer", "at", "gold", "row", "rows"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from media_analytics_tests.unit.video_reference.support import DAY_1, DAY_2, answer, at, gold, row
+from media_analytics_tests.unit.video_reference.support import DAY_1, DAY_2, answer, at, gold, row, rows
 
 ASSETS = [
     row("assets", asset_id="a1", brand="BILD ", section=" Sports", title=" One ", duration_seconds=100),
@@ -27,77 +27,23 @@ def test_executive_summary(tmp_path: Path) -> None:
         tmp_path,
         assets=ASSETS,
         metrics=[
-            row(
+            *rows(
                 "metrics",
-                asset_id="a1",
-                plays=4,
-                completions=3,
-                watch_seconds=1800.0,
-                impressions=8,
-                ad_revenue_eur=0.5,
-            ),
-            row(
-                "metrics",
-                asset_id="a2",
-                plays=0,
-                completions=0,
-                watch_seconds=0.0,
-                impressions=2,
-                ad_revenue_eur=0.25,
-            ),
-            row(
-                "metrics",
-                asset_id="a3",
-                plays=7,
-                completions=None,
-                watch_seconds=None,
-                impressions=0,
-                ad_revenue_eur=None,
+                "asset_id plays completions watch_seconds impressions ad_revenue_eur",
+                ("a1", 4, 3, 1800.0, 8, 0.5),
+                ("a2", 0, 0, 0.0, 2, 0.25),
+                ("a3", 7, None, None, 0, None),
             ),
             row("metrics", DAY_2, asset_id="a1", plays=5, completions=0, watch_seconds=3.6, impressions=None),
         ],
-        delivery=[
-            row(
-                "delivery",
-                delivery_id="1",
-                asset_id="a1",
-                http_status=200,
-                startup_ms=100,
-                bytes_sent=2_000_000_000,
-                rebuffer_ms=100,
-                played_ms=300,
-            ),
-            row(
-                "delivery",
-                delivery_id="2",
-                asset_id="a2",
-                http_status=399,
-                startup_ms=200,
-                bytes_sent=500_000_000,
-                rebuffer_ms=None,
-                played_ms=600,
-            ),
-            row(
-                "delivery",
-                delivery_id="3",
-                asset_id="a2",
-                http_status=404,
-                startup_ms=9_000,
-                bytes_sent=None,
-                rebuffer_ms=0,
-                played_ms=0,
-            ),
-            row(
-                "delivery",
-                delivery_id="4",
-                asset_id="a1",
-                http_status=200,
-                startup_ms=None,
-                bytes_sent=0,
-                rebuffer_ms=0,
-                played_ms=0,
-            ),
-        ],
+        delivery=rows(
+            "delivery",
+            "delivery_id asset_id http_status startup_ms bytes_sent rebuffer_ms played_ms",
+            ("1", "a1", 200, 100, 2_000_000_000, 100, 300),
+            ("2", "a2", 399, 200, 500_000_000, None, 600),
+            ("3", "a2", 404, 9_000, None, 0, 0),
+            ("4", "a1", 200, None, 0, 0, 0),
+        ),
     )
     day_1 = gold(reference, "executive_summary", date=DAY_1, brand="bild")
     assert (day_1["plays"], day_1["completions"], day_1["impressions"]) == (4, 3, 10)
@@ -148,21 +94,15 @@ def test_content_performance(tmp_path: Path) -> None:
     reference = answer(
         tmp_path,
         assets=ASSETS,
-        metrics=[
-            row("metrics", asset_id="a1", plays=4, completions=1, watch_seconds=120.0, impressions=16),
-            row(
-                "metrics",
-                asset_id="a1",
-                device_id="d2",
-                plays=1,
-                completions=0,
-                watch_seconds=30.0,
-                impressions=4,
-            ),
-            row("metrics", asset_id="a2", plays=3, completions=3, watch_seconds=150.0),
-            row("metrics", asset_id="lost", plays=0, completions=0, watch_seconds=0.0, impressions=0),
-            row("metrics", asset_id="found", plays=0, completions=0, watch_seconds=0.0, impressions=0),
-        ],
+        metrics=rows(
+            "metrics",
+            "asset_id device_id plays completions watch_seconds impressions",
+            ("a1", "d1", 4, 1, 120.0, 16),
+            ("a1", "d2", 1, 0, 30.0, 4),
+            ("a2", "d1", 3, 3, 150.0, None),
+            ("lost", "d1", 0, 0, 0.0, 0),
+            ("found", "d1", 0, 0, 0.0, 0),
+        ),
         delivery=[
             row("delivery", delivery_id="1", asset_id="a3"),
             row("delivery", delivery_id="2", asset_id=None),
@@ -201,78 +141,30 @@ def test_content_performance(tmp_path: Path) -> None:
 
 
 def test_delivery_quality(tmp_path: Path) -> None:
-    common = {"geo_id": "g1", "cdn": "Akamai "}
+    columns = (
+        "delivery_id cache_status response_ms startup_ms http_status bytes_sent played_ms rebuffer_count rebuffer_ms "
+        "bitrate_kbps"
+    )
     reference = answer(
         tmp_path,
         geo=GEO,
         delivery=[
-            row(
+            *rows(
                 "delivery",
-                delivery_id="1",
-                cache_status=" hit",
-                response_ms=10,
-                startup_ms=100,
-                http_status=200,
-                bytes_sent=1_000_000,
-                played_ms=1_800_000,
-                rebuffer_count=3,
-                rebuffer_ms=0,
-                bitrate_kbps=1000,
-                **common,
+                columns,
+                ("1", " hit", 10, 100, 200, 1_000_000, 1_800_000, 3, 0, 1000),
+                ("2", "MISS", 20, 400, 400, 500_000, 600_000, None, 800_000, 4000),
+                ("3", "EXPIRED", None, 300, 206, 0, 1_200_000, 1, 0, None),
+                ("4", None, 40, None, 200, None, None, None, None, 9000),
+                geo_id="g1",
+                cdn="Akamai ",
             ),
-            row(
+            *rows(
                 "delivery",
-                delivery_id="2",
-                cache_status="MISS",
-                response_ms=20,
-                startup_ms=400,
-                http_status=400,
-                bytes_sent=500_000,
-                played_ms=600_000,
-                rebuffer_count=None,
-                rebuffer_ms=800_000,
-                bitrate_kbps=4000,
-                **common,
-            ),
-            row(
-                "delivery",
-                delivery_id="3",
-                cache_status="EXPIRED",
-                response_ms=None,
-                startup_ms=300,
-                http_status=206,
-                bytes_sent=0,
-                played_ms=1_200_000,
-                rebuffer_count=1,
-                rebuffer_ms=0,
-                bitrate_kbps=None,
-                **common,
-            ),
-            row(
-                "delivery",
-                delivery_id="4",
-                cache_status=None,
-                response_ms=40,
-                startup_ms=None,
-                http_status=200,
-                bytes_sent=None,
-                played_ms=None,
-                rebuffer_count=None,
-                rebuffer_ms=None,
-                bitrate_kbps=9000,
-                **common,
-            ),
-            row(
-                "delivery",
-                delivery_id="5",
+                "delivery_id cache_status response_ms startup_ms played_ms rebuffer_count rebuffer_ms",
+                ("5", "PASS", 0, None, 0, 0, 0),
                 geo_id="g2",
                 cdn=None,
-                cache_status="PASS",
-                response_ms=0,
-                startup_ms=None,
-                played_ms=0,
-                rebuffer_ms=0,
-                rebuffer_count=0,
             ),
         ],
     )

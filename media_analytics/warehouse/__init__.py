@@ -1,0 +1,1 @@
+"""The warehouse: ClickHouse tables made of the lake's."""

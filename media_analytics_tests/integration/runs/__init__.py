@@ -1,0 +1,1 @@
+"""Runs of a real Dagster: code server, page and daemon, on a real broker, registry and lake."""

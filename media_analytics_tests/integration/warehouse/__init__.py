@@ -1,0 +1,1 @@
+"""Tests: the warehouse on the real gateway, with Delta tables that deltalake writes."""

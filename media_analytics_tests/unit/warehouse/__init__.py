@@ -1,0 +1,1 @@
+"""Tests: statements and comparisons of the warehouse, without a store."""
