@@ -58,7 +58,8 @@ def copy_asset(
     def _run(context: dg.AssetExecutionContext) -> Iterator[Any]:
         keys = context.partition_keys if context.has_partition_key_range or context.has_partition_key else ()
         resources = context.resources
-        comment = f"{context.run_id} {contract.full_name} {'..'.join(dict.fromkeys((*keys[:1], *keys[-1:])))}"
+        span = "..".join(dict.fromkeys((*keys[:1], *keys[-1:])))
+        comment = f"{context.run.run_id} {contract.full_name} {span}"
         loaded = load(resources.settings, resources.clickhouse, resources.delta_log, contract, keys, comment)
         yield from _results(loaded, context)
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.tables import intervals, reader_gold, sessions, video_gold
 
+LAYER = "warehouse"
 COPIED = (
     *reader_gold.CONTRACTS,
     *sessions.CONTRACTS,
@@ -25,7 +26,7 @@ def copy_of(contract: TableContract) -> TableContract:
     """
     return replace(
         contract,
-        layer="warehouse",
+        layer=LAYER,
         grain=f"{contract.grain} As {contract.full_name} has them.",
         sort_keys=tuple(dict.fromkeys((*contract.sort_keys, *contract.unique_key))),
         store="clickhouse",

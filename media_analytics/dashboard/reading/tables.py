@@ -1,7 +1,8 @@
 """How old the newest data of each table is.
 
-Belongs here: the newest change of each Delta table by its log, the newest row of each live table, the newest minute of
-files. Does not belong here: Dagster's freshness policies, which count runs and not data.
+Belongs here: the newest change of each Delta table by its log, the newest row of each live table, the newest part of
+each copy in the warehouse, the newest minute of files. Does not belong here: Dagster's freshness policies, which count
+runs and not data.
 """
 
 import time
@@ -10,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.registry import TABLES
+from media_analytics.contracts.tables import warehouse
 from media_analytics.dashboard.answers import Freshness, TableNow
 from media_analytics.dashboard.reading.kept import Kept
 from media_analytics.errors import ServiceError
@@ -48,8 +50,11 @@ class Tables:
     def _changes(self) -> Iterator[tuple[str, datetime | None]]:
         if time.monotonic() - self._began > WHOLE_SECONDS:
             self._seen, self._began = {}, time.monotonic()
+        copied = self._newest_parts()
         for name, contract in TABLES.items():
-            if contract.store == "clickhouse":
+            if contract.copy_of:
+                yield name, copied.get(contract.name)
+            elif contract.store == "clickhouse":
                 yield name, self._newest_row(contract)
             elif contract.store == "files":
                 progress = self._files.progress()
@@ -59,6 +64,16 @@ class Tables:
                 version, newest = self._log.newest_change(contract, after)
                 self._seen[name] = (version, newest or changed)
                 yield name, newest or changed
+
+    def _newest_parts(self) -> dict[str, datetime]:
+        """When rows last came into each copy that has any: its rows do not say, its parts do."""
+        return dict(
+            self._clickhouse.rows(
+                "SELECT table, max(modification_time) FROM system.parts "
+                f"WHERE database = '{warehouse.LAYER}' AND active AND rows > 0 GROUP BY table",
+                comment="dashboard freshness",
+            )
+        )
 
     def _newest_row(self, contract: TableContract) -> datetime | None:
         try:

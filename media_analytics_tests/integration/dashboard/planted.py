@@ -101,6 +101,10 @@ class Planted:
         # Unknown names would be a mistake of the test.
         self._store.command(f"INSERT INTO realtime.{table} FORMAT JSONEachRow " + "\n".join(rows))
 
+    def copied(self, name: str) -> None:
+        """A row of a copy in the warehouse, every column as its type's default."""
+        self._store.command(f"INSERT INTO warehouse.{name} FORMAT JSONEachRow {{}}")
+
     def delta(self, contract: TableContract, rows: list[dict[str, Any]], *, replace: bool = False) -> None:
         """Rows of a Delta table, appended or in place of all others, columns not named null."""
         path = Path(self._settings.lake.table_path(contract.layer, contract.name))

@@ -77,6 +77,7 @@ def test_freshness_is_the_age_of_rows_and_its_limits_are_the_contracts(api: Api,
     """Catches an empty table that counts as fresh, an age of the wrong store, a limit of another table."""
     planted.proofs({})
     planted.events("interactions", 1, seconds_ago=25 * 60, event_type="play", status="success", latency_ms=1)
+    planted.copied("content")
     tables = {t["table"]: t for t in api.get_fresh("/v1/freshness")["items"]}
     proven = tables["ops.completeness"]
     assert (proven["state"], proven["warn_seconds"], proven["fail_seconds"]) == ("fresh", 1800, 2700)
@@ -88,6 +89,10 @@ def test_freshness_is_the_age_of_rows_and_its_limits_are_the_contracts(api: Api,
         "empty",
         None,
     )
+    copied = tables["warehouse.content"]
+    assert copied["state"] == "fresh"
+    assert 0 <= copied["age_seconds"] < 60
+    assert tables["warehouse.subscriptions"]["state"] == "empty"
     states = [t["state"] for t in api.get("/v1/freshness")["items"]]
     order = ["stale", "late", "empty", "fresh"]
     assert states == sorted(states, key=order.index)
