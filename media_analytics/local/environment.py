@@ -25,6 +25,8 @@ _KEPT = (
     "PATH",
     "HOME",
     "JAVA_HOME",
+    # Options of every Java that starts: the tests' say that a short life is not worth the second compiler.
+    "JDK_JAVA_OPTIONS",
     "USER",
     "LOGNAME",
     "LANG",
