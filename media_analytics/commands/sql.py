@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast, get_args
 import typer
 
 from media_analytics.errors import MediaAnalyticsError
+from media_analytics.resources.addresses import without_hadoop
 
 if TYPE_CHECKING:
     from pyspark.errors import PySparkException
@@ -186,7 +187,7 @@ def _checkpoint(settings: "Settings") -> Iterator[str]:
         yield folder
     finally:
         system, path = (
-            fs.FileSystem.from_uri(folder.replace("s3a://", "s3://", 1))
+            fs.FileSystem.from_uri(without_hadoop(folder))
             if "://" in folder
             else (fs.LocalFileSystem(), folder)
         )

@@ -25,6 +25,7 @@ from media_analytics.commands.trace_kafka import Log, Progress, RefusedError, ap
 from media_analytics.commands.trace_stops import FIRST_TOPICS, Place, first_topic, stops, stored_events
 from media_analytics.contracts.registry import table
 from media_analytics.errors import MediaAnalyticsError
+from media_analytics.resources.addresses import without_hadoop
 from media_analytics.resources.clickhouse import ClickHouse
 from media_analytics.settings import Settings
 from streaming.codecs.instants import instant
@@ -214,7 +215,7 @@ class _Search:
 
     def _lake_rows(self, name: str, wanted: ds.Expression) -> Iterator[Place]:
         contract = table(name)
-        path = self._settings.lake.table_path(contract.layer, contract.name).replace("s3a://", "s3://", 1)
+        path = without_hadoop(self._settings.lake.table_path(contract.layer, contract.name))
         try:
             delta = DeltaTable(path)
         except TableNotFoundError:

@@ -14,6 +14,7 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
 from media_analytics.contracts.registry import table
+from media_analytics.resources.addresses import without_hadoop
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.settings import Settings
 
@@ -44,7 +45,7 @@ class Ledger:
     def __init__(self, settings: Settings) -> None:
         """Keep the address; open the table with the first question."""
         path = settings.lake.table_path(REPLAYS.layer, REPLAYS.name)
-        self._uri = path.replace("s3a://", "s3://", 1)
+        self._uri = without_hadoop(path)
         self._log = DeltaLog(settings)
 
     def recovered(self, since: datetime) -> frozenset[str]:

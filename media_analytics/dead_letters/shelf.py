@@ -18,6 +18,7 @@ from media_analytics.contracts.registry import table
 from media_analytics.dead_letters.groups import Fingerprint, Group, Selection, fingerprint
 from media_analytics.dead_letters.ledger import Ledger
 from media_analytics.errors import MediaAnalyticsError
+from media_analytics.resources.addresses import without_hadoop
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.settings import Settings
 
@@ -125,7 +126,7 @@ class Shelf:
     def _table(self) -> DeltaTable:
         path = self._settings.lake.table_path(LETTERS.layer, LETTERS.name)
         try:
-            return DeltaTable(path.replace("s3a://", "s3://", 1))
+            return DeltaTable(without_hadoop(path))
         except TableNotFoundError as error:
             raise MediaAnalyticsError(
                 f"{LETTERS.full_name} does not exist at {path}; run `media-analytics contracts apply`"

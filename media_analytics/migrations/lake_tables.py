@@ -13,6 +13,7 @@ from media_analytics.contracts.delta import table_properties
 from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.spark import spark_schema
 from media_analytics.errors import ContractError, ServiceError
+from media_analytics.resources.addresses import without_hadoop
 
 
 def create(contract: TableContract, location: str) -> None:
@@ -26,7 +27,7 @@ def create(contract: TableContract, location: str) -> None:
         raise ContractError(f"{contract.full_name} is kept in {contract.store}, not in Delta")
     try:
         DeltaTable.create(
-            location.replace("s3a://", "s3://", 1),
+            without_hadoop(location),
             Schema.from_json(spark_schema(contract).json()),
             mode="ignore",
             partition_by=[contract.partition_column] if contract.partition_column else None,

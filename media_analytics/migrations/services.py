@@ -19,6 +19,7 @@ from media_analytics.contracts.model import TableContract, TopicContract
 from media_analytics.errors import ServiceError
 from media_analytics.migrations import lake_tables
 from media_analytics.migrations.plan import Change, StoredSubject, StoredTable, StoredTopic
+from media_analytics.resources.addresses import without_hadoop
 from media_analytics.settings import Settings
 
 TIMEOUT_SECONDS = 30.0
@@ -102,7 +103,7 @@ class DeltaAdmin:
         """The table as its Delta log has it; None when there is none."""
         from deltalake import DeltaTable
 
-        address = self.location(contract).replace("s3a://", "s3://", 1)
+        address = without_hadoop(self.location(contract))
         if not DeltaTable.is_deltatable(address):
             return None
         table = DeltaTable(address)

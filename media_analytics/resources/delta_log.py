@@ -17,6 +17,7 @@ from deltalake.exceptions import TableNotFoundError
 from pyarrow import fs
 
 from media_analytics.contracts.model import TableContract
+from media_analytics.resources.addresses import without_hadoop
 from media_analytics.settings import Settings
 
 # A reader that is further behind takes the whole table instead: this many commits are about a second of reading.
@@ -180,12 +181,12 @@ class DeltaLog:
 
     def _table(self, contract: TableContract, version: int | None = None) -> DeltaTable:
         path = self._settings.lake.table_path(contract.layer, contract.name)
-        return DeltaTable(path.replace("s3a://", "s3://", 1), version=version)
+        return DeltaTable(without_hadoop(path), version=version)
 
     def _open(self, contract: TableContract) -> tuple[fs.FileSystem, str]:
         path = self._settings.lake.table_path(contract.layer, contract.name)
         if "://" in path:
-            system, root = fs.FileSystem.from_uri(path.replace("s3a://", "s3://", 1))
+            system, root = fs.FileSystem.from_uri(without_hadoop(path))
             return system, str(root)
         return fs.LocalFileSystem(), path
 

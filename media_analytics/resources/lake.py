@@ -22,6 +22,7 @@ from pyspark.sql.types import DataType, DateType, DoubleType, FloatType, MapType
 from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.spark import spark_schema
 from media_analytics.errors import ContractError, DataLossError
+from media_analytics.resources.addresses import without_hadoop
 from media_analytics.resources.spark import SparkConnect
 from media_analytics.settings import Settings
 
@@ -224,11 +225,11 @@ class Lake:
         return f"{self._settings.lake.url.rstrip('/')}/{STAGING}/{contract.layer}/{contract.name}"
 
     def _delta(self, contract: TableContract) -> DeltaTable:
-        return DeltaTable(_arrow_uri(self.path(contract)))
+        return DeltaTable(without_hadoop(self.path(contract)))
 
     def _delete(self, path: str) -> None:
         system, inner = (
-            fs.FileSystem.from_uri(_arrow_uri(path)) if "://" in path else (fs.LocalFileSystem(), path)
+            fs.FileSystem.from_uri(without_hadoop(path)) if "://" in path else (fs.LocalFileSystem(), path)
         )
         if system.get_file_info(inner).type != fs.FileType.NotFound:
             system.delete_dir(inner)
@@ -337,7 +338,3 @@ def _refuse_other_writer(contract: TableContract) -> None:
             "process writes a table, because two overwrite each other's commits on object stores. Ask its "
             "writer by a row in ops.maintenance_requests."
         )
-
-
-def _arrow_uri(path: str) -> str:
-    return path.replace("s3a://", "s3://", 1)

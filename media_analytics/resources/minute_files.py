@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
+from media_analytics.resources.addresses import without_hadoop
 from media_analytics.settings import Settings
 
 EXTRACTS = "extracts/interactions"
@@ -85,7 +86,7 @@ class MinuteFiles:
 
     def _open(self) -> tuple[fs.FileSystem, str]:
         if "://" in self._url:
-            system, root = fs.FileSystem.from_uri(self._url.replace("s3a://", "s3://", 1))
+            system, root = fs.FileSystem.from_uri(without_hadoop(self._url))
             return system, root
         return fs.LocalFileSystem(), self._url
 

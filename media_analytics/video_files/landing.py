@@ -16,6 +16,7 @@ from pyarrow import fs
 
 from media_analytics.contracts.tables.video_raw import DATASETS
 from media_analytics.errors import MediaAnalyticsError
+from media_analytics.resources.addresses import without_hadoop
 from media_analytics.settings import ObjectStore
 
 FORMATS = ("parquet", "csv")
@@ -78,7 +79,7 @@ def opened(address: str, store: ObjectStore | None = None) -> tuple[fs.FileSyste
     if not scheme:
         return fs.LocalFileSystem(), address
     if store is None or not scheme.startswith("s3"):
-        system, inner = fs.FileSystem.from_uri(address.replace("s3a://", "s3://", 1))
+        system, inner = fs.FileSystem.from_uri(without_hadoop(address))
         return system, str(inner)
     key, secret = store.access_key_id, store.secret_access_key.get_secret_value()
     named = fs.S3FileSystem(

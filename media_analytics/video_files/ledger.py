@@ -16,6 +16,7 @@ from media_analytics.checks.rows import arrow_schema, audit_rows
 from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.registry import table
 from media_analytics.errors import ContractError
+from media_analytics.resources.addresses import without_hadoop
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.settings import Settings
 from media_analytics.video_files.landing import SourceFile
@@ -82,7 +83,7 @@ def append(
     verdict = audit_rows(contract, data)
     if not verdict.passed:
         raise ContractError(f"rows of {contract.full_name} break its contract: {dict(verdict.failed)}")
-    uri = settings.lake.table_path(contract.layer, contract.name).replace("s3a://", "s3://", 1)
+    uri = without_hadoop(settings.lake.table_path(contract.layer, contract.name))
     note = {"userMetadata": json.dumps({"run_id": run_id})}
     write_deltalake(uri, data, mode="append", commit_properties=CommitProperties(custom_metadata=note))
     return DeltaLog(settings).version(contract)

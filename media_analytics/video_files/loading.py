@@ -23,6 +23,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from pyarrow import fs
 from pyarrow import parquet as pq
 
+from media_analytics.resources.addresses import without_hadoop
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.resources.lake import STAGING, Lake
 from media_analytics.settings import Settings
@@ -152,7 +153,7 @@ class Loader:
     def _commit(self, dataset: str, batches: Sequence[Batch]) -> int:
         """One commit: rows of these files that stand already go, the staged ones come."""
         contract = bronze(dataset)
-        uri = self.lake.path(contract).replace("s3a://", "s3://", 1)
+        uri = without_hadoop(self.lake.path(contract))
         addresses = sorted(f.address for b in batches for f in b.source_files)
         system, folder = opened(self._staging(dataset))
         staged = ds.dataset(folder, format="parquet", filesystem=system)

@@ -15,6 +15,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from media_analytics.contracts.model import TableContract
+from media_analytics.resources.addresses import without_hadoop
 from media_analytics.settings import Settings
 
 # Delta's own limit for files that a reader may still need (`delta.deletedFileRetentionDuration`).
@@ -65,7 +66,7 @@ class Effect:
 
 def maintain(settings: Settings, contract: TableContract) -> Effect:
     """Compact and order what consists of several files, then delete files that no version of the last 7 days needs."""
-    uri = settings.lake.table_path(contract.layer, contract.name).replace("s3a://", "s3://", 1)
+    uri = without_hadoop(settings.lake.table_path(contract.layer, contract.name))
     delta = DeltaTable(uri)
     before, scattered = _files(delta, contract), _scattered(delta, contract)
     order = [name for name in contract.sort_keys if name != contract.partition_column]

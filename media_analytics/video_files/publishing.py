@@ -14,6 +14,7 @@ import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from media_analytics.checks.rows import arrow_schema
+from media_analytics.resources.addresses import without_hadoop
 from media_analytics.resources.lake import Lake, Staged
 from media_analytics.video_files.landing import opened
 
@@ -41,7 +42,7 @@ def publish(
     contract = staged.contract
     schema = arrow_schema(contract)
     rows = pa.RecordBatchReader.from_batches(schema, _batches(staged, schema))
-    delta = DeltaTable(lake.path(contract).replace("s3a://", "s3://", 1))
+    delta = DeltaTable(without_hadoop(lake.path(contract)))
     predicate = None
     if contract.partition_column is not None:
         days = ", ".join(f"'{d.isoformat()}'" for d in sorted(dates))
@@ -58,7 +59,7 @@ def publish(
         predicate=predicate,
         commit_properties=CommitProperties(custom_metadata={"userMetadata": told}),
     )
-    return int(DeltaTable(lake.path(contract).replace("s3a://", "s3://", 1)).version())
+    return int(DeltaTable(without_hadoop(lake.path(contract))).version())
 
 
 def _span(dates: Sequence[date]) -> dict[str, str]:
