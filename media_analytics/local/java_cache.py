@@ -19,6 +19,9 @@ from media_analytics.local import java
 from media_analytics.local.artifacts import Artifacts
 
 FILE_NAME = "spark.aot"
+# Beside it: which Java it is of, to remove it when that one is gone.
+JAVA_NAME = "java"
+PREFIX = "java-aot-"
 
 
 def class_path(artifacts: Artifacts) -> str:
@@ -37,7 +40,7 @@ def cache_file(artifacts: Artifacts, environ: Mapping[str, str]) -> Path | None:
         found = Path(jar).stat()
         facts.append(f"{jar} {found.st_size} {found.st_mtime_ns}")
     key = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
-    return artifacts.cache / f"java-aot-{key}" / FILE_NAME
+    return artifacts.cache / f"{PREFIX}{key}" / FILE_NAME
 
 
 def options(artifacts: Artifacts, environ: Mapping[str, str]) -> tuple[str, ...]:

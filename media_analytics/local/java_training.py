@@ -18,7 +18,7 @@ import pyspark
 
 from media_analytics.errors import ServiceError
 from media_analytics.local import home as homes
-from media_analytics.local import java_cache, spark
+from media_analytics.local import java, java_cache, spark
 from media_analytics.local.artifacts import Artifacts, only_one_fetches
 from media_analytics.local.environment import base_environment
 
@@ -53,9 +53,20 @@ def ensure(
             made = work / "made"
             made.mkdir()
             (work / java_cache.FILE_NAME).rename(made / java_cache.FILE_NAME)
+            (made / java_cache.JAVA_NAME).write_text(str(java.bundled_java()), "utf-8")
             made.rename(file.parent)
+            remove_unusable(file.parent)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+
+
+def remove_unusable(made: Path) -> None:
+    """Caches (260 MB each) of a Java that is gone, and those of this one's Java that it replaces."""
+    ours = (made / java_cache.JAVA_NAME).read_text("utf-8")
+    for note in made.parent.glob(f"{java_cache.PREFIX}*/{java_cache.JAVA_NAME}"):
+        java_of_it = note.read_text("utf-8")
+        if note.parent != made and (java_of_it == ours or not Path(java_of_it).exists()):
+            shutil.rmtree(note.parent)
 
 
 def _train(artifacts: Artifacts, environ: Mapping[str, str], folder: Path) -> None:
@@ -64,6 +75,8 @@ def _train(artifacts: Artifacts, environ: Mapping[str, str], folder: Path) -> No
     home = homes.open_home(folder / "home")
     command = spark.command(home, artifacts, environ)
     variables = base_environment(environ) | dict(command.environment)
+    # The caller's options may turn off what is to be recorded.
+    variables.pop("JDK_JAVA_OPTIONS", None)
     arguments = _recorded(command.arguments, variables, artifacts, folder / java_cache.FILE_NAME)
     log = folder / "training.log"
     with log.open("wb") as output:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from media_analytics.local import java_cache
+from media_analytics.local import java_cache, java_training
 from media_analytics.local.artifacts import Artifacts
 
 
@@ -51,3 +51,17 @@ def test_a_java_of_the_users_own_gets_none(artifacts: Artifacts, tmp_path: Path)
     java.chmod(0o755)
     assert java_cache.cache_file(artifacts, {"JAVA_HOME": str(own)}) is None
     assert java_cache.options(artifacts, {"JAVA_HOME": str(own)}) == ()
+
+
+def test_a_new_cache_removes_those_that_nothing_can_use(tmp_path: Path) -> None:
+    """Of environments that are gone, and of the same Java with other jars; a neighbour's stays."""
+    ours, neighbour = tmp_path / "ours", tmp_path / "neighbour"
+    ours.touch()
+    neighbour.touch()
+    folders = {}
+    for name, java in (("new", ours), ("old", ours), ("gone", tmp_path / "gone"), ("other", neighbour)):
+        folders[name] = tmp_path / f"{java_cache.PREFIX}{name}"
+        folders[name].mkdir()
+        (folders[name] / java_cache.JAVA_NAME).write_text(str(java))
+    java_training.remove_unusable(folders["new"])
+    assert sorted(n for n, folder in folders.items() if folder.exists()) == ["new", "other"]
