@@ -61,11 +61,12 @@ ci-lint: lint ## Lint and types, as CI runs them
 ci-format-check: $(LINT)/.done ## Fail when a file is not formatted
 	@$(LINT)/bin/ruff format --check .
 
-docs: setup ## Generate the reference of tables and topics
+docs: setup ## Generate the reference of tables and topics, and what the Helm chart takes from the model
 	@$(BIN)/media-analytics contracts docs
+	@$(BIN)/media-analytics deployment chart
 
 lock: $(VENV)/.uv ## Resolve the dependencies again into requirements/*.txt
-	@for set in "run --group local --group dashboard" "test --group local --group dashboard --group test" \
+	@for set in "run --group local --group dashboard" "images --group dashboard --group kubernetes" "test --group local --group dashboard --group test" \
 		"conformance --group local --group dashboard --group test --group conformance"; do \
 		set -- $$set; name=$$1; shift; \
 		$(BIN)/uv pip compile -q pyproject.toml $$@ --universal --python-version 3.11 --generate-hashes \

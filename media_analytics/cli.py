@@ -37,6 +37,7 @@ _COMMANDS: tuple[tuple[str, str | None], ...] = (
     ("contracts", "contracts"),
     ("config", "config"),
     ("databricks", "databricks"),
+    ("deployment", "deployment"),
 )
 
 for _module, _group in _COMMANDS:

@@ -1,0 +1,56 @@
+{{/* What the schema cannot say because it needs two values. Each message names both and the fix. */}}
+{{- define "ma.refusals" -}}
+{{- $v := .Values -}}
+{{- range tuple
+    (list "kafka" "bootstrap_servers") (list "registry" "url") (list "clickhouse" "url") (list "sparkConnect" "remote") -}}
+{{- $part := index . 0 -}}
+{{- $section := ternary "spark" $part (eq $part "sparkConnect") -}}
+{{- $address := dig $section (index . 1) "" $v.settings -}}
+{{- if and (not (get $v $part).enabled) (not $address) -}}
+{{- fail (printf "%s.enabled is false, so it lies elsewhere: set settings.%s.%s to its address" $part $section (index . 1)) -}}
+{{- end -}}
+{{- if and (get $v $part).enabled $address -}}
+{{- fail (printf "settings.%s.%s names another %s, but %s.enabled is true: set one of them" $section (index . 1) $part $part) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (not $v.postgresql.enabled) (not (and $v.postgresql.host $v.postgresql.secretName)) -}}
+{{- fail "postgresql.enabled is false, so it lies elsewhere: set postgresql.host and postgresql.secretName" -}}
+{{- end -}}
+{{- if and (not $v.kafka.enabled) (eq (include "ma.kafkaIsSecured" .) "true") (not $v.kafka.usersSecret) -}}
+{{- fail "settings.kafka.security_protocol is SASL_SSL and kafka.enabled is false: set kafka.usersSecret to the Secret with the users' passwords and ca.crt" -}}
+{{- end -}}
+{{- $factor := dig "kafka" "replication_factor" 3 $v.settings | int -}}
+{{- if and $v.kafka.enabled (gt $factor (int $v.kafka.brokers.replicas)) -}}
+{{- fail (printf "settings.kafka.replication_factor is %d, more than kafka.brokers.replicas %d: topics could not be created" $factor (int $v.kafka.brokers.replicas)) -}}
+{{- end -}}
+{{- $platform := include "ma.platform" . | fromYaml -}}
+{{- $partitions := (get $platform.topics "user.raw").partitions | int -}}
+{{- if gt (int $v.enricher.autoscaling.maxReplicas) $partitions -}}
+{{- fail (printf "enricher.autoscaling.maxReplicas is %d, more than the %d partitions of user.raw: the others would be idle" (int $v.enricher.autoscaling.maxReplicas) $partitions) -}}
+{{- end -}}
+{{- if gt (int $v.enricher.replicaCount) $partitions -}}
+{{- fail (printf "enricher.replicaCount is %d, more than the %d partitions of user.raw" (int $v.enricher.replicaCount) $partitions) -}}
+{{- end -}}
+{{- if and $v.kafka.enabled (ne (dig "kafka" "security_protocol" "SASL_SSL" $v.settings) "SASL_SSL") -}}
+{{- fail "settings.kafka.security_protocol must be SASL_SSL (or left out) while kafka.enabled is true: the chart's event log takes nothing else" -}}
+{{- end -}}
+{{- if and (has $v.environment $platform.scheduled) (not (dig "video" "landing" "" $v.settings)) -}}
+{{- fail (printf "%s loads video files every day: set settings.video.landing to the folder, for example s3a://landing/video" $v.environment) -}}
+{{- end -}}
+{{- $variant := dig "clickhouse" "variant" "plain" $v.settings -}}
+{{- if and $v.clickhouse.enabled (eq $variant "plain") (gt (mul (int $v.clickhouse.replicas) (int $v.clickhouse.shards)) 1) -}}
+{{- fail "clickhouse.replicas and shards above 1 need settings.clickhouse.variant replicated; plain tables would differ between servers" -}}
+{{- end -}}
+{{- if and $v.ingress.dagsterWebserver.host (empty $v.ingress.dagsterWebserver.annotations) -}}
+{{- fail "ingress.dagsterWebserver.host makes Dagster's page public, which has no authentication: ingress.dagsterWebserver.annotations must bring some" -}}
+{{- end -}}
+{{- if and $v.buckets.servedToClickHouse (not (and $v.buckets.secretName $v.buckets.endpoint)) -}}
+{{- fail "buckets.servedToClickHouse needs buckets.secretName and buckets.endpoint: ClickHouse has no service account's role" -}}
+{{- end -}}
+{{- if not (dig "channels" "runbooks_url" "" $v.settings) -}}
+{{- fail "settings.channels.runbooks_url is not set: outside a laptop whoever is told of a failure needs the web address of docs/runbooks" -}}
+{{- end -}}
+{{- if not (and (dig "channels" "smtp" "host" "" $v.settings) (dig "channels" "smtp" "sender" "" $v.settings)) -}}
+{{- fail "settings.channels.smtp.host and settings.channels.smtp.sender are not set: nobody would hear of a failure" -}}
+{{- end -}}
+{{- end }}

@@ -1,0 +1,1 @@
+"""Tests: the Helm chart and what is generated for it."""

@@ -1,0 +1,93 @@
+"""Values that would make a broken or unsafe installation are refused, with the reason."""
+
+from typing import Any
+
+import pytest
+
+from media_analytics_tests.builders.chart import ELSEWHERE, INSTALLATION, needs_helm, render, values
+
+pytestmark = needs_helm
+
+
+def nested(path: str, value: Any) -> dict[str, Any]:
+    """`nested("a.b", 1)` is `{"a": {"b": 1}}`."""
+    head, _, rest = path.partition(".")
+    return {head: nested(rest, value) if rest else value}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        ("environment", "production", "'dev', 'qa', 'uat', 'prod'"),
+        ("environment", "", "/environment"),
+        ("enviroment", "qa", "enviroment"),
+        ("secrets.name", "", "/secrets/name"),
+        ("secrets.password", "hunter2", "password"),
+        ("images.registry", "", "/images/registry"),
+        ("images.tag", "latest", "/images/tag"),
+        ("buckets.lake", "", "/buckets/lake"),
+        ("settings.clickhouse.password", "hunter2", "password"),
+        ("settings.privacy.import_key", "hunter2", "import_key"),
+        ("settings.collector.keys", [{"key": "k", "kind": "server"}], "keys"),
+        ("settings.collector.max_items", 0, "/settings/collector/max_items"),
+        ("settings.colector.max_items", 10, "colector"),
+        ("settings.local", True, "local"),
+        ("settings.lake.url", "/mnt/lake", "/settings/lake/url"),
+        ("settings.operations.pipeline.retries", 11, "/settings/operations/pipeline/retries"),
+        ("settings.channels.runbooks_url", "", "channels.runbooks_url"),
+        ("settings.channels.smtp.host", "", "channels.smtp"),
+        ("settings.video.landing", "", "settings.video.landing"),
+        ("dagsterDaemon.replicaCount", 2, "replicaCount"),
+        ("sink.replicaCount", 2, "replicaCount"),
+        ("stream.replicaCount", 2, "replicaCount"),
+        ("collector.resources", {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": 5}}, "/limits/memory"),
+        ("collector.autoscaling.maxReplicas", "many", "/collector/autoscaling/maxReplicas"),
+        ("enricher.autoscaling.maxReplicas", 7, "more than the 6 partitions of user.raw"),
+        ("enricher.replicaCount", 9, "more than the 6 partitions of user.raw"),
+        ("kafka.brokers.replicas", 2, "replication_factor is 3, more than kafka.brokers.replicas 2"),
+        ("settings.kafka.security_protocol", "PLAINTEXT", "must be SASL_SSL"),
+        ("settings.clickhouse.variant", "plain", "variant replicated"),
+        ("clickhouse.keepers", 2, "/clickhouse/keepers"),
+        ("clickhouse.image", "clickhouse/clickhouse-server:latest", "/clickhouse/image"),
+        ("ingress.dagsterWebserver.host", "dagster.example.org", "no authentication"),
+        ("ingress.dashboard.host", "not a host", "/ingress/dashboard/host"),
+        ("buckets.servedToClickHouse", True, "buckets.secretName"),
+        ("postgresql.enabled", False, "set postgresql.host"),
+        ("kafka.enabled", False, "set settings.kafka.bootstrap_servers"),
+        ("registry.enabled", False, "set settings.registry.url"),
+        ("clickhouse.enabled", False, "set settings.clickhouse.url"),
+        ("sparkConnect.enabled", False, "set settings.spark.remote"),
+        ("settings.registry.url", "https://registry.example.org", "set one of them"),
+        ("networkPolicy.outside.objectStore.ports", [0], "/ports/0"),
+        ("priorities.runs", 5, "/priorities/runs"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_refused_with_its_reason(path: str, value: Any, reason: str) -> None:
+    from helm_python.errors import HelmError
+
+    with pytest.raises(HelmError) as refused:
+        render(values("qa", nested(path, value)))
+    assert reason in str(refused.value)
+
+
+@pytest.mark.parametrize("missing", ["secrets", "images", "buckets"])
+def test_what_an_installation_must_say_has_no_default(missing: str) -> None:
+    from helm_python.errors import HelmError
+
+    given: dict[str, Any] = values("qa")
+    del given[missing]
+    with pytest.raises(HelmError, match=missing):
+        render(given)
+
+
+def test_a_secured_log_elsewhere_needs_its_users() -> None:
+    from helm_python.errors import HelmError
+
+    with pytest.raises(HelmError, match="usersSecret"):
+        render(values("qa", ELSEWHERE, {"kafka": {"usersSecret": ""}}))
+
+
+def test_the_shortest_values_of_each_environment_are_enough() -> None:
+    """Beside the tests above: they fail for their own reason, not for one that holds of everything."""
+    assert set(INSTALLATION) == {"secrets", "images", "buckets", "settings"}
+    assert len(render(values("dev"))) > 50
