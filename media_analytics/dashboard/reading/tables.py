@@ -67,13 +67,12 @@ class Tables:
 
     def _newest_parts(self) -> dict[str, datetime]:
         """When rows last came into each copy that has any: its rows do not say, its parts do."""
-        return dict(
-            self._clickhouse.rows(
-                "SELECT table, max(modification_time) FROM system.parts "
-                f"WHERE database = '{warehouse.LAYER}' AND active AND rows > 0 GROUP BY table",
-                comment="dashboard freshness",
-            )
+        rows = self._clickhouse.rows(
+            "SELECT table, max(modification_time) FROM system.parts "
+            f"WHERE database = '{warehouse.LAYER}' AND active AND rows > 0 GROUP BY table",
+            comment="dashboard freshness",
         )
+        return {str(table): changed_at for table, changed_at in rows}
 
     def _newest_row(self, contract: TableContract) -> datetime | None:
         try:
