@@ -21,6 +21,7 @@ _EACH_CORE = ["-n", "logical", "--dist", "worksteal"]
 # These tests mostly wait for processes. Each worker has services of its own, up to 4 GB with Spark. In the order of
 # `integration/conftest.py`: xdist's own, by number of tests, puts the longest files (few tests, many kills) last.
 _BY_FILE = ["--dist", "loadfile", "--no-loadscope-reorder"]
+_BY_GROUP = ["--dist", "loadgroup", "--no-loadscope-reorder"]
 _LINT = ROOT / ".venv-lint" / "bin"
 
 STAGES: dict[str, list[list[str]]] = {
@@ -28,7 +29,7 @@ STAGES: dict[str, list[list[str]]] = {
     "types": [[str(_LINT / "mypy"), "--python-executable", sys.executable]],
     "unit": [[*_PYTEST, *_EACH_CORE, "-m", "not integration and not e2e and not slow"]],
     "quick": [[*_PYTEST, "-m", "integration and not slow", "media_analytics_tests/integration/gateway"]],
-    "integration": [[*_PYTEST, "-n", "3", *_BY_FILE, "-m", "integration and not slow"]],
+    "integration": [[*_PYTEST, "-n", "3", *_BY_GROUP, "-m", "integration and not slow"]],
     "e2e": [[*_PYTEST, "-n", "2", *_BY_FILE, "-m", "e2e and not slow"]],
     "slow": [[*_PYTEST, "-m", "slow"]],
 }
