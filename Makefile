@@ -16,7 +16,8 @@ BRAND ?= bild
 SITE ?= https://www.example.org
 
 .PHONY: help setup run stop test test-quick test-unit test-integration test-all bench lint format \
-	ci-test ci-lint ci-format-check health-check docs lock clean
+	ci-test ci-lint ci-format-check ci-chart ci-tag ci-images ci-deploy ci-remove \
+	ci-data-quality ml-training validate-workflows health-check docs lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +61,32 @@ ci-test: test ## What CI runs
 ci-lint: lint ## Lint and types, as CI runs them
 ci-format-check: $(LINT)/.done ## Fail when a file is not formatted
 	@$(LINT)/bin/ruff format --check .
+
+ci-chart: setup-test ## The Helm chart: rendered by Helm, checked against three versions of Kubernetes
+	@$(BIN)/python -m pytest -q media_analytics_tests/unit/deployment
+
+ci-tag: ## Tag of the images of this commit, as a workflow's output
+	@echo "tag=$${TAG:-$$(git rev-parse HEAD)}"
+
+ci-images: ## Build and push the images for REGISTRY and TAG; refuses until there are recipes
+	@echo "error: there are no recipes of images yet; build and push $(REGISTRY)/{control-plane,code-location,streaming,spark}:$(TAG) by hand"
+	@exit 1
+
+ci-deploy: ## Install or upgrade ENVIRONMENT with images of TAG
+	@helm/release.sh install
+
+ci-remove: ## Remove the installation of a pull request from NAMESPACE
+	@helm/release.sh remove
+
+ci-data-quality: ## Ask an installation whether every event of a day is in every store; writes a report
+	@helm/release.sh data-quality
+
+ml-training: ## Train the models of an installation
+	@echo "no model is trained yet: this target waits for the first one"
+
+validate-workflows: $(LINT)/.done ## Workflows: schema, pinned actions, known weaknesses
+	@$(LINT)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(LINT)/bin/zizmor --offline --quiet .github/workflows
 
 docs: setup ## Generate the reference of tables and topics, and what the Helm chart takes from the model
 	@$(BIN)/media-analytics contracts docs

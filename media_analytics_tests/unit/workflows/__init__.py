@@ -1,0 +1,1 @@
+"""Tests: workflows of CI and the script they share."""
