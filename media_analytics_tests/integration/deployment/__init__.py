@@ -1,0 +1,1 @@
+"""Tests: parts of the deployment at work."""
