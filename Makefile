@@ -9,6 +9,8 @@ VENV := .venv
 LINT := .venv-lint
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
+MODELS := $(shell find dbt_project -path dbt_project/target -prune -o -type f -print)
+MANIFEST := dbt_project/target/manifest.json
 
 # make run: a log file to send, the brand it belongs to and the site that wrote it.
 INPUT ?=
@@ -22,7 +24,7 @@ SITE ?= https://www.example.org
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.run ## Install what `make run` needs into .venv
+setup: $(VENV)/.run $(MANIFEST) ## Install what `make run` needs into .venv
 
 run: setup ## Start the platform, send INPUT (or simulated traffic), print a summary, leave it running
 	@$(BIN)/media-analytics run $(if $(INPUT),--input "$(INPUT)" --brand "$(BRAND)" --site "$(SITE)")
@@ -106,7 +108,7 @@ clean: ## Stop the platform and delete its data, the environments and caches of 
 	@rm -rf .media-analytics $(VENV) $(LINT) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
 .PHONY: setup-test
-setup-test: $(VENV)/.test $(LINT)/.done
+setup-test: $(VENV)/.test $(LINT)/.done $(MANIFEST)
 
 $(VENV)/.uv:
 	@[ -n "$(PYTHON)" ] || { echo "error: no Python 3.11, 3.12 or 3.13 found; install one or pass PYTHON=/path/to/python"; exit 1; }
@@ -123,6 +125,11 @@ $(VENV)/.run: $(VENV)/.uv requirements/run.txt pyproject.toml
 
 $(VENV)/.test: $(VENV)/.run requirements/test.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/test.txt
+	@touch $@
+
+# Importing the definitions reads this file and starts nothing.
+$(MANIFEST): $(VENV)/.run $(MODELS)
+	@$(BIN)/dbt --quiet --log-path dbt_project/target parse --project-dir dbt_project --profiles-dir dbt_project
 	@touch $@
 
 $(VENV)/.conformance: $(VENV)/.test requirements/conformance.txt

@@ -45,8 +45,8 @@ from media_analytics.assets.realtime import tables as realtime
 from media_analytics.assets.results import interactions as results
 from media_analytics.assets.silver import consent, content, events, sessions, subscriptions
 from media_analytics.assets.silver import video_files as silver_video
-from media_analytics.assets.warehouse import copies
-from media_analytics.automation.conditions import automation_sensor, on_arrival
+from media_analytics.assets.warehouse import copies, models
+from media_analytics.automation.conditions import automation_sensor, of_models, on_arrival
 from media_analytics.automation.jobs import MICRO_BATCHES, MINUTE_ANALYSIS, VIDEO_FILES, asset_jobs
 from media_analytics.automation.micro_batch_maintenance import maintenance_job
 from media_analytics.automation.micro_batches import micro_batch_sensor
@@ -67,6 +67,7 @@ from media_analytics.resources.channels import Channels
 from media_analytics.resources.clickhouse import ClickHouse
 from media_analytics.resources.clock import Clock
 from media_analytics.resources.dashboard import Dashboard
+from media_analytics.resources.dbt import Dbt
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.resources.kafka import KafkaLog
 from media_analytics.resources.lake import Lake
@@ -123,6 +124,7 @@ def _definitions(settings: Settings, resource_overrides: Mapping[str, Any]) -> d
             *(spec for m in MICRO_BATCHED for spec in micro_batch_specs(m.TABLE, partitions, m)),
             *(module.asset(partitions) for module in (*PROOFS, *MINUTES, *REPLAYS, video_maintenance)),
             *copies.assets(partitions, on_arrival),
+            *models.assets(partitions, of_models(copies.without_partitions())),
             *(a for module in VIDEO for a in module.assets(partitions, retries(settings.operations))),
         ],
         asset_checks=checks,
@@ -163,6 +165,7 @@ def resources(settings: Settings) -> dict[str, Any]:
         "delta_log": DeltaLog(settings),
         "kafka": KafkaLog(settings),
         "clickhouse": ClickHouse(settings),
+        "dbt": Dbt(settings),
         "minute_files": MinuteFiles(settings),
         "dashboard": Dashboard(settings),
         "channels": Channels(settings),

@@ -25,7 +25,11 @@ _BY_GROUP = ["--dist", "loadgroup", "--no-loadscope-reorder"]
 _LINT = ROOT / ".venv-lint" / "bin"
 
 STAGES: dict[str, list[list[str]]] = {
-    "lint": [[str(_LINT / "ruff"), "check", "."], [str(_LINT / "ruff"), "format", "--check", "."]],
+    "lint": [
+        [str(_LINT / "ruff"), "check", "."],
+        [str(_LINT / "ruff"), "format", "--check", "."],
+        [str(_LINT / "sqlfluff"), "lint", "--processes", "1", "--disable-progress-bar", "dbt_project"],
+    ],
     "types": [[str(_LINT / "mypy"), "--python-executable", sys.executable]],
     "unit": [[*_PYTEST, *_EACH_CORE, "-m", "not integration and not e2e and not slow"]],
     "quick": [[*_PYTEST, "-m", "integration and not slow", "media_analytics_tests/integration/gateway"]],

@@ -4,7 +4,9 @@ Belongs here: automation conditions and the sensor that evaluates them. Does not
 which (`assets/`), debouncing (`monitors.py` reports dates when they are due).
 """
 
-from typing import Any
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Literal
 
 import dagster as dg
 
@@ -12,6 +14,11 @@ from media_analytics.factory import AUTOMATIC_TAG
 
 # Seconds between evaluations. Dates are reported every 30 s at most, so asking more often finds nothing new.
 EVALUATION_INTERVAL_SECONDS = 30
+# When dbt models by date follow their inputs, and when models without partitions are made again; UTC. Hourly: an
+# invocation of dbt costs about twelve seconds of a core, and the open date's inputs change every quarter of an hour.
+MODELS_FOLLOW, MODELS_RENEWED = "20 * * * *", "25 3 * * *"
+# Dates whose numbers a new catalogue entry changes by itself; for older ones a person asks.
+CATALOGUE_DATES = timedelta(days=2)
 
 
 def on_arrival(trigger: dg.AssetKey) -> dg.AutomationCondition[Any]:
@@ -24,6 +31,27 @@ def on_arrival(trigger: dg.AssetKey) -> dg.AutomationCondition[Any]:
     updated = condition.any_deps_match(condition.newly_updated()).allow(dg.AssetSelection.assets(trigger))
     due = updated.since(condition.newly_requested()) & ~condition.in_progress()
     return due.with_label("on_arrival")
+
+
+def of_models(whole: dg.AssetSelection) -> Mapping[Literal["daily", "none"], dg.AutomationCondition[Any]]:
+    """When dbt models are due, by partition scheme; `whole` are inputs without partitions.
+
+    Models by date follow their inputs once an hour, and at once for a date they do not have yet; those that read each
+    other go together, in one run. A change of an input without partitions would mean every date of the history: it
+    means the newest dates. Models without partitions are views, or tables over all history: they are made when they
+    are missing and an input has rows, and again once a day.
+    """
+    condition = dg.AutomationCondition
+    changed = condition.any_deps_updated().ignore(whole) | (
+        condition.any_deps_match(condition.newly_updated()).allow(whole)
+        & condition.in_latest_time_window(CATALOGUE_DATES)
+    )
+    now = condition.cron_tick_passed(MODELS_FOLLOW, "UTC") | condition.missing()
+    hourly = changed.since(condition.newly_requested()) & now & ~condition.in_progress()
+    began = condition.any_deps_updated().since(condition.newly_requested())
+    renewed = condition.cron_tick_passed(MODELS_RENEWED, "UTC") | (began & condition.missing())
+    daily = renewed & ~condition.in_progress()
+    return {"daily": hourly.with_label("hourly_with_inputs"), "none": daily.with_label("once_a_day")}
 
 
 def automation_sensor() -> dg.AutomationConditionSensorDefinition:

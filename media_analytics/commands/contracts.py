@@ -115,10 +115,12 @@ def access() -> None:
 
 @app.command()
 def docs(check: Check = False) -> None:
-    """Write the reference pages of tables and topics."""
+    """Write the reference pages of tables, topics and measures, and what dbt knows of tables that models read."""
+    from media_analytics.contracts.dbt import dbt_files
     from media_analytics.contracts.docs import doc_files
+    from media_analytics.warehouse.measures import measure_files
 
-    _write(doc_files(), check=check, command="media-analytics contracts docs")
+    _write(doc_files() | dbt_files() | measure_files(), check=check, command="media-analytics contracts docs")
 
 
 @app.command()

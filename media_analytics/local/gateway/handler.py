@@ -6,10 +6,10 @@ when the client leaves. Does not belong here: HTTP routes (`app.py`), how chDB i
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from media_analytics.local.gateway import reader, results, statement
+from media_analytics.local.gateway import accounts, reader, results, statement
 from media_analytics.local.gateway.chdb_connection import ChdbConnection, Kind, Outcome, identifier
 from media_analytics.local.gateway.errors import ClickHouseError
 from media_analytics.local.gateway.multipart import create_table
@@ -40,6 +40,9 @@ async def answer(exchange: Exchange) -> None:
         ClickHouseError: the statement was refused or failed.
     """
     request, sessions = exchange.request, exchange.pool.sessions
+    if not exchange.pool.user.is_reader:
+        sql = accounts.without_account_tables(exchange.work.sql)
+        exchange = replace(exchange, work=replace(exchange.work, sql=sql))
     session_id = request.query.get("session_id") or None
     if session_id is None:
         await _answer(exchange, None)
@@ -58,6 +61,9 @@ async def _answer(exchange: Exchange, session: Session | None) -> None:
         kind = await _in_thread(pool, lambda: _judge(exchange, lease))
         if request.form.tables:
             await _in_thread(pool, lambda: _create_tables(lease, request))
+        if not pool.user.is_reader and accounts.changes_accounts(work.sql):
+            accounts.note_ignored(work.sql)
+            return
         is_reading = kind.query_class == "READ_ONLY"
         if is_reading and statement.verb(work.sql) in _SELECTING:
             await _select(exchange, lease)

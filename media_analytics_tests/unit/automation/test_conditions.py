@@ -1,7 +1,7 @@
 """Which dates become due: the real definitions, evaluated without running anything."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +88,13 @@ def test_gold_follows_what_was_published_although_another_date_failed(daemon: Da
     assert daemon.tick() == {key: {OLD[0], OLD[2]} for key in GOLD}
 
 
-def requested(daemon: Daemon, *names: str) -> dict[str, set[str | None]]:
+def requested(daemon: Daemon, *names: str, hours_later: int = 0) -> dict[str, set[str | None]]:
     """What a tick asks for of some tables; {None} is a table without partitions."""
     result = dg.evaluate_automation_conditions(
-        daemon.defs, daemon.instance, cursor=daemon.cursor, evaluation_time=datetime.now(UTC)
+        daemon.defs,
+        daemon.instance,
+        cursor=daemon.cursor,
+        evaluation_time=datetime.now(UTC) + timedelta(hours=hours_later),
     )
     daemon.cursor = result.cursor
     found = {name: result.get_requested_partitions(dg.AssetKey(name.split("."))) for name in names}
@@ -125,3 +128,45 @@ def test_copies_follow_what_the_lake_published_date_by_date(daemon: Daemon) -> N
     assert requested(daemon, *copies) == {}
     daemon.instance.report_runless_asset_event(dg.AssetMaterialization(["silver", "subscriptions"]))
     assert requested(daemon, *copies) == {"warehouse.subscriptions": {None}}
+
+
+def test_models_by_date_follow_once_an_hour_and_together(daemon: Daemon) -> None:
+    """Would catch an invocation of dbt for every copy of the open date, or for each step of a chain of models."""
+    chain = ("warehouse.int_brand_days", "warehouse.bi_brand_days", "warehouse.bi_brand_months")
+    others = ("warehouse.editorial_articles", "warehouse.bi_acquisition")
+    copy = dg.AssetKey(["warehouse", "reader_sessions"])
+    daemon.report(copy, OLD[0], OLD[2])
+    assert requested(daemon, *chain, *others) == {key: {OLD[0], OLD[2]} for key in chain}, (
+        "never made: at once"
+    )
+    for key in chain:
+        daemon.report(dg.AssetKey(key.split(".")), OLD[0], OLD[2])
+    assert requested(daemon, *chain, hours_later=1) == {}, "nothing changed"
+    daemon.report(copy, OLD[0])
+    assert requested(daemon, *chain, hours_later=1) == {}, "not before the next hour"
+    assert requested(daemon, *chain, *others, hours_later=2) == {key: {OLD[0]} for key in chain}
+    assert requested(daemon, *chain, hours_later=3) == {}
+
+
+def test_a_new_catalogue_means_the_newest_dates(daemon: Daemon) -> None:
+    """Would catch a published article that makes marts of every date since 2000."""
+    daemon.instance.report_runless_asset_event(dg.AssetMaterialization(["warehouse", "content"]))
+    today = datetime.now(UTC).date()
+    newest = {today.isoformat(), (today - timedelta(days=1)).isoformat()}
+    assert requested(daemon, "warehouse.editorial_articles") == {"warehouse.editorial_articles": newest}
+
+
+def test_live_models_are_made_when_there_is_something_to_see_and_not_with_every_batch(daemon: Daemon) -> None:
+    """Would catch views over tables that do not exist yet, and a run of dbt for every report of the sink."""
+    live, views = (
+        dg.AssetKey(["realtime", "user_events"]),
+        ("warehouse.realtime_brands", "warehouse.stg_live_events"),
+    )
+    assert requested(daemon, *views) == {}
+    daemon.report(live, "2026-03-01")
+    assert requested(daemon, *views) == {key: {None} for key in views}
+    for key in views:
+        daemon.instance.report_runless_asset_event(dg.AssetMaterialization(key.split(".")))
+    daemon.report(live, "2026-03-01")
+    assert requested(daemon, *views, hours_later=1) == {}
+    assert requested(daemon, *views, hours_later=25) == {key: {None} for key in views}

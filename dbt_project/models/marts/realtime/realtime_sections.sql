@@ -1,0 +1,6 @@
+select
+    brand,
+    section,
+    {{ live_measures() }}
+from {{ ref("stg_live_events") }}
+group by brand, section

@@ -1,0 +1,1 @@
+"""Tests: the ClickHouse gateway without chDB."""

@@ -1,0 +1,89 @@
+"""Every dbt model says what it is: contract, tests, owner, the meaning of every column; limits are variables."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from media_analytics.errors import ContractError, SettingsError
+from media_analytics.resources import dbt
+from media_analytics.settings import Settings
+from media_analytics.warehouse.translator import Meta
+
+NODES = dbt.manifest()["nodes"]
+MODELS = {n["name"]: n for n in NODES.values() if n["resource_type"] == "model"}
+DOMAINS = {"realtime", "bi", "editorial", "video"}
+# 0, 1, a week's days and the precision of instants are no decisions of the business.
+_ALLOWED_NUMBERS = {"0", "1", "6", "7"}
+_NUMBER = re.compile(r"(?<![\w.'\-])\d+(?:\.\d+)?(?![\w'\-])")
+
+
+def test_every_domain_has_models() -> None:
+    assert {name.split("_")[0] for name in MODELS} == DOMAINS | {"stg", "int"}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_says_what_it_is(name: str) -> None:
+    node = MODELS[name]
+    assert node["config"]["contract"]["enforced"]
+    assert node["schema"] == "warehouse"
+    assert node["description"].endswith(".")
+    assert Meta.of(node).owner.startswith("team:")
+    assert node["columns"]
+    for column in node["columns"].values():
+        assert column["description"].endswith("."), column["name"]
+        assert column["data_type"], column["name"]
+        assert re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", column["name"])
+        if column["data_type"] == "Bool":
+            assert column["name"].startswith(("is_", "has_"))
+        if column["data_type"].startswith("Date32"):
+            assert column["name"].endswith("date")
+        if column["data_type"].startswith("DateTime"):
+            assert column["name"].endswith("_at")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_has_tests(name: str) -> None:
+    tests = [n for n in NODES.values() if n["resource_type"] == "test"]
+    assert any(MODELS[name]["unique_id"] in test["depends_on"]["nodes"] for test in tests)
+
+
+@pytest.mark.parametrize("name", [n for n in MODELS if not n.startswith("int_")])
+def test_a_human_measure_has_its_twin(name: str) -> None:
+    columns = set(MODELS[name]["columns"])
+    lonely = {c for c in columns if c.endswith("_human") and c.removesuffix("_human") not in columns}
+    assert lonely == set()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_numbers_of_the_business_are_variables(name: str) -> None:
+    """Would catch a window or a limit that one model has and another has not."""
+    code = re.sub(r"--.*|\{#.*?#\}", "", MODELS[name]["raw_code"])
+    assert set(_NUMBER.findall(code)) <= _ALLOWED_NUMBERS
+
+
+def test_the_profile_is_that_of_the_settings(make_settings: Callable[..., Settings]) -> None:
+    settings = make_settings(CLICKHOUSE__URL="https://ch.example.org", CLICKHOUSE__VARIANT="replicated")
+    output = dbt.profile(settings)[dbt.PROFILE]["outputs"][dbt.TARGET]
+    assert {name: output[name] for name in ("host", "port", "secure", "user", "cluster")} == {
+        "host": "ch.example.org",
+        "port": 8443,
+        "secure": True,
+        "user": "platform",
+        "cluster": "{cluster}",
+    }
+    plain = dbt.profile(make_settings())[dbt.PROFILE]["outputs"][dbt.TARGET]
+    assert (plain["host"], plain["port"], plain["secure"]) == ("127.0.0.1", 1, False)
+    assert "cluster" not in plain
+
+
+def test_a_manifest_that_was_not_made_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.setattr(dbt, "MANIFEST", tmp_path / "manifest.json")
+    with pytest.raises(SettingsError, match="make setup"):
+        dbt.manifest()
+
+
+def test_a_model_without_an_owner_is_refused() -> None:
+    with pytest.raises(ContractError, match=r"dbt model x needs .*missing: refresh_minutes, owner"):
+        Meta.of({"name": "x", "config": {"meta": {"partitions": "daily"}}})
