@@ -124,7 +124,7 @@ def _definitions(settings: Settings, resource_overrides: Mapping[str, Any]) -> d
             *(spec for m in MICRO_BATCHED for spec in micro_batch_specs(m.TABLE, partitions, m)),
             *(module.asset(partitions) for module in (*PROOFS, *MINUTES, *REPLAYS, video_maintenance)),
             *copies.assets(partitions, on_arrival),
-            *models.assets(partitions, of_models(copies.without_partitions())),
+            *models.assets(partitions, of_models(**models.selections())),
             *(a for module in VIDEO for a in module.assets(partitions, retries(settings.operations))),
         ],
         asset_checks=checks,

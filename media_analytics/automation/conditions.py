@@ -14,9 +14,10 @@ from media_analytics.factory import AUTOMATIC_TAG
 
 # Seconds between evaluations. Dates are reported every 30 s at most, so asking more often finds nothing new.
 EVALUATION_INTERVAL_SECONDS = 30
-# When dbt models by date follow their inputs, and when models without partitions are made again; UTC. Hourly: an
-# invocation of dbt costs about twelve seconds of a core, and the open date's inputs change every quarter of an hour.
-MODELS_FOLLOW, MODELS_RENEWED = "20 * * * *", "25 3 * * *"
+# When dbt models by date follow their inputs, when those that are missing are made, when models without partitions are
+# made again; UTC. Seldom: an invocation of dbt costs about twelve seconds of a core and holds a place among the runs,
+# and the open date's inputs change every quarter of an hour.
+MODELS_FOLLOW, MODELS_BEGIN, MODELS_RENEWED = "20 * * * *", "20,50 * * * *", "25 3 * * *"
 # Dates whose numbers a new catalogue entry changes by itself; for older ones a person asks.
 CATALOGUE_DATES = timedelta(days=2)
 
@@ -33,23 +34,31 @@ def on_arrival(trigger: dg.AssetKey) -> dg.AutomationCondition[Any]:
     return due.with_label("on_arrival")
 
 
-def of_models(whole: dg.AssetSelection) -> Mapping[Literal["daily", "none"], dg.AutomationCondition[Any]]:
-    """When dbt models are due, by partition scheme; `whole` are inputs without partitions.
+def of_models(
+    *, whole: dg.AssetSelection, live: dg.AssetSelection, copies: dg.AssetSelection, dated: dg.AssetSelection
+) -> Mapping[Literal["daily", "none"], dg.AutomationCondition[Any]]:
+    """When dbt models are due, by partition scheme.
 
-    Models by date follow their inputs once an hour, and at once for a date they do not have yet; those that read each
-    other go together, in one run. A change of an input without partitions would mean every date of the history: it
+    Models by date follow the copies they read once an hour, those of a date they do not have yet twice; those that read
+    each other go together, in one run, and none goes before a model it reads was made. `live` tables change all the
+    time and are no reason. A change of `whole`, copies without partitions, would mean every date of the history: it
     means the newest dates. Models without partitions are views, or tables over all history: they are made when they
-    are missing and an input has rows, and again once a day.
+    are missing and an input has rows (of `dated` models: was made), and again once a day.
     """
     condition = dg.AutomationCondition
-    changed = condition.any_deps_updated().ignore(whole) | (
+    begin = condition.missing() & condition.cron_tick_passed(MODELS_BEGIN, "UTC")
+    changed = condition.any_deps_updated().ignore(whole | live) | (
         condition.any_deps_match(condition.newly_updated()).allow(whole)
         & condition.in_latest_time_window(CATALOGUE_DATES)
     )
-    now = condition.cron_tick_passed(MODELS_FOLLOW, "UTC") | condition.missing()
-    hourly = changed.since(condition.newly_requested()) & now & ~condition.in_progress()
-    began = condition.any_deps_updated().since(condition.newly_requested())
-    renewed = condition.cron_tick_passed(MODELS_RENEWED, "UTC") | (began & condition.missing())
+    now = condition.cron_tick_passed(MODELS_FOLLOW, "UTC") | begin
+    ready = ~condition.any_deps_missing().ignore(copies | live)
+    hourly = changed.since(condition.newly_requested()) & now & ready & ~condition.in_progress()
+    filled = (
+        condition.any_deps_updated().ignore(dated)
+        | condition.any_deps_match(condition.newly_updated()).allow(dated)
+    ).since(condition.newly_requested())
+    renewed = condition.cron_tick_passed(MODELS_RENEWED, "UTC") | (filled & begin)
     daily = renewed & ~condition.in_progress()
     return {"daily": hourly.with_label("hourly_with_inputs"), "none": daily.with_label("once_a_day")}
 

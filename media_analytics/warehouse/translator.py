@@ -47,6 +47,11 @@ class Meta:
         return cls(meta["partitions"], timedelta(minutes=meta["refresh_minutes"]), meta["owner"])
 
 
+def key_of(node: Mapping[str, Any]) -> dg.AssetKey:
+    """The key of a model or source: `[schema, name]`."""
+    return dg.AssetKey([node["schema"], node["name"]])
+
+
 class Translator(DagsterDbtTranslator):
     """Keys are `[database, table]`, also those of sources, so that models hang on the assets they read."""
 
@@ -56,8 +61,8 @@ class Translator(DagsterDbtTranslator):
         self._condition = condition
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
-        """`[schema, name]`."""
-        return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
+        """As `key_of` says."""
+        return key_of(dbt_resource_props)
 
     def get_asset_spec(
         self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None

@@ -25,9 +25,3 @@ def assets(
     """One asset a copy; `due` makes the condition from the key of its original."""
     here = sys.modules[__name__]
     return [copy_asset(contract, partitions, here, due(asset_key(original(contract)))) for contract in COPIES]
-
-
-def without_partitions() -> dg.AssetSelection:
-    """The copies that are replaced as a whole."""
-    whole = [asset_key(contract) for contract in COPIES if contract.partition_column is None]
-    return dg.AssetSelection.assets(*whole)

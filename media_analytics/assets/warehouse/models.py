@@ -7,17 +7,21 @@ A run is one invocation of dbt, however many models and dates it has: starting d
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import dbt_assets
 
-from media_analytics.factory import RETRIES
+from media_analytics.contracts.registry import TABLES
+from media_analytics.factory import RETRIES, asset_key
 from media_analytics.partitions import PARTITIONS_PER_RUN, Partitions
 from media_analytics.resources.dbt import Dbt, manifest
-from media_analytics.warehouse.translator import Scheme, Translator
+from media_analytics.warehouse.translator import Meta, Scheme, Translator, key_of
+
+# Both sets: one invocation of dbt at a time, so that models never hold every place among the runs.
+POOL = "warehouse__models"
 
 
 def assets(
@@ -28,6 +32,22 @@ def assets(
         _models("daily", partitions.daily, conditions["daily"]),
         _models("none", None, conditions["none"]),
     ]
+
+
+def selections() -> dict[str, dg.AssetSelection]:
+    """What conditions tell apart among the inputs of models: copies, those without partitions, live tables, models."""
+    copies = [c for c in TABLES.values() if c.copy_of is not None]
+    models = [n for n in manifest()["nodes"].values() if n["resource_type"] == "model"]
+    return {
+        "copies": _selection(asset_key(c) for c in copies),
+        "whole": _selection(asset_key(c) for c in copies if c.partition_column is None),
+        "live": _selection(asset_key(c) for c in TABLES.values() if c.layer == "realtime"),
+        "dated": _selection(key_of(n) for n in models if Meta.of(n).partitions == "daily"),
+    }
+
+
+def _selection(keys: Iterable[dg.AssetKey]) -> dg.AssetSelection:
+    return dg.AssetSelection.assets(*keys)
 
 
 # dbt's own selector takes seconds.
@@ -46,7 +66,7 @@ def _models(
         dagster_dbt_translator=Translator(condition),
         backfill_policy=dg.BackfillPolicy.multi_run(PARTITIONS_PER_RUN),
         retry_policy=RETRIES,
-        pool=name,
+        pool=POOL,
         required_resource_keys={"dbt"},
     )
 

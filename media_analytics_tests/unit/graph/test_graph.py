@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from media_analytics.assets.warehouse import models as models_of_dbt
 from media_analytics.build import build_defs
 from media_analytics.checks.audit import CHECK_NAME
 from media_analytics.contracts.registry import TABLES, TOPICS
@@ -112,7 +113,9 @@ def test_one_run_holds_a_range_and_writes_of_a_table_queue_up(defs: dg.Definitio
     for asset in defs.assets or []:
         if isinstance(asset, dg.AssetsDefinition):
             assert asset.backfill_policy == dg.BackfillPolicy.multi_run(366), asset.keys
-            assert asset.op.pool in {asset.op.name, *("__".join(key.path) for key in asset.keys)}
+            own = {asset.op.name, *("__".join(key.path) for key in asset.keys)}
+            assert asset.op.pool in own | {models_of_dbt.POOL}
+            assert (asset.op.pool == models_of_dbt.POOL) == bool(asset.keys & models().keys())
 
 
 def test_the_graph_is_as_recorded(defs: dg.Definitions, graph: Any) -> None:
