@@ -165,6 +165,61 @@ def subscriptions(intervals: Sequence[Row], days: Iterable[date]) -> Table:
     return found
 
 
+def articles(events: Sequence[Row], sessions: Sequence[Sequence[Row]], catalogue: Sequence[Row]) -> Table:
+    """Views, engaged time, entries, exits and recirculation of a page, by walking through each session.
+
+    `sessions` are the events of each, in order; `events` are all, those without a visitor among them.
+    """
+    found: Table = {}
+    names = ("page_views", "engaged_seconds", "entries", "exits", "sessions", "followed")
+
+    def row_of(day: date, brand: str, page: str) -> Row:
+        return found.setdefault((day, brand, page), {n + t: 0 for n in names for t in ("", "_human")})
+
+    def add(event: Row, name: str, value: float = 1) -> None:
+        row = row_of(event["occurred_at"].date(), event["brand"], event["page_key"])
+        for twin in ("",) if event["is_bot"] else ("", "_human"):
+            row[name + twin] += value
+
+    for event in events:
+        if event["page_key"] is not None and event["event_type"] == "page_view":
+            add(event, "page_views")
+    for session in sessions:
+        views = [e for e in session if e["event_type"] == "page_view"]
+        if views and views[0]["page_key"] is not None:
+            add(views[0], "entries")
+        if views and views[-1]["page_key"] is not None:
+            add(views[-1], "exits")
+        for event in session:
+            if event["page_key"] is not None and event["event_type"] == "page_ping":
+                add(event, "engaged_seconds", event["engaged_seconds"] or 0)
+        for twin in ("", "_human"):
+            own = [v for v in views if not (twin and v["is_bot"])]
+            for day, page in {(v["occurred_at"].date(), v["page_key"]) for v in own} - {(None, None)}:
+                if page is None:
+                    continue
+                here = [v for v in own if (v["occurred_at"].date(), v["page_key"]) == (day, page)]
+                later = [v for v in views if (v["occurred_at"], v["event_id"]) > _place(here[0])]
+                row = row_of(day, here[0]["brand"], page)
+                row[f"sessions{twin}"] += 1
+                row[f"followed{twin}"] += any(v["page_key"] not in (None, page) for v in later)
+    viewed = {key: row for key, row in found.items() if row["page_views"]}
+    for (day, brand, page), row in viewed.items():
+        entry = catalogued(catalogue, brand, page, day)
+        row["section"] = entry["section"] if entry else "unknown"
+        for twin in ("", "_human"):
+            row[f"recirculation_ratio{twin}"] = ratio(row.pop(f"followed{twin}"), row[f"sessions{twin}"])
+            views = row[f"page_views{twin}"]
+            row[f"engaged_seconds_per_page_view{twin}"] = (
+                row[f"engaged_seconds{twin}"] / views if views else None
+            )
+    return viewed
+
+
+def _place(event: Row) -> tuple[datetime, str]:
+    return (event["occurred_at"], event["event_id"])
+
+
 def sections(pages: Sequence[Row], catalogue: Sequence[Row], author: bool = False) -> Table:
     """Pages of a date by the section, or the authors, that the catalogue named at its end."""
 

@@ -126,7 +126,12 @@ class Adapter:
         results = json.loads(file.read_text("utf-8"))["results"]
         wrong = {r["unique_id"]: r.get("message") for r in results if r["status"] not in ("success", "pass")}
         assert wrong == {}, done.stdout[-3000:]
-        return {r["unique_id"].split(".")[2]: r["status"] for r in results}
+        # Kind, project and name; a unit test has its model before its name.
+        names = {r["unique_id"]: r["unique_id"].split(".") for r in results}
+        return {
+            names[r["unique_id"]][3 if r["unique_id"].startswith("unit_test.") else 2]: r["status"]
+            for r in results
+        }
 
     def counts(self) -> dict[str, tuple[int, int]]:
         """Rows and distinct ids of every table."""

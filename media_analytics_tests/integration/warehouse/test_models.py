@@ -18,6 +18,7 @@ from media_analytics.contracts.clickhouse import create_database_sql, create_tab
 from media_analytics.contracts.registry import TABLES, table
 from media_analytics.resources.dbt import Dbt
 from media_analytics_tests.builders import reference_marts as reference
+from media_analytics_tests.builders.reference import split_sessions
 from media_analytics_tests.integration.warehouse.traffic import FIRST, Row, Traffic, as_arrow
 from media_analytics_tests.integration.warehouse.world import RANGE, Warehouse
 from media_analytics_tests.services.embedded import Embedded
@@ -33,6 +34,7 @@ KEYS = {
     "bi_subscriptions": ("date", "brand", "tier"),
     "bi_cohorts": ("cohort_date", "brand", "week_number"),
     "bi_conversions": ("date", "brand"),
+    "editorial_articles": ("date", "brand", "page_key"),
     "editorial_sections": ("date", "brand", "section"),
     "editorial_authors": ("date", "brand", "author"),
     "editorial_sources": ("date", "brand", "page_key", "referrer_medium", "referrer_source"),
@@ -138,6 +140,7 @@ def expected_of(traffic: Traffic) -> Mapping[str, reference.Table]:
         "bi_acquisition": reference.acquisition(traffic.sessions()),
         "bi_cohorts": reference.cohorts(traffic.sessions(), last_week=26),
         "bi_subscriptions": reference.subscriptions(traffic.intervals(), traffic.days),
+        "editorial_articles": reference.articles(traffic.readers, split_sessions(traffic.readers), catalogue),
         "editorial_sections": reference.sections(pages, catalogue),
         "editorial_authors": reference.sections(pages, catalogue, author=True),
         "editorial_sources": reference.article_sources(traffic.events()),
@@ -150,6 +153,7 @@ COMPARED = (
     "bi_acquisition",
     "bi_cohorts",
     "bi_subscriptions",
+    "editorial_articles",
     "editorial_sections",
     "editorial_authors",
     "editorial_sources",
