@@ -43,4 +43,4 @@ def test_a_stale_file_fails_with_the_command_that_writes_it(
         RUNNER.invoke(app, ["docs", "--check"], catch_exceptions=False)
     RUNNER.invoke(app, ["docs"], catch_exceptions=False)
     answer = RUNNER.invoke(app, ["docs", "--check"], catch_exceptions=False)
-    assert "2 files are up to date" in answer.output
+    assert "4 files are up to date" in answer.output
