@@ -91,3 +91,24 @@ limit 1 by (brand, event_id)
     {{- "," if not loop.last }}
   {% endfor -%}
 {%- endmacro %}
+
+{# Measures of articles that belong together: a section's, an author's. #}
+{% macro measures_of_articles() -%}
+  uniqExact(page_key) as articles,
+  {% for twin in ["", "_human"] -%}
+    {%- for name in ["page_views", "engaged_seconds", "entries", "exits", "shares"] -%}
+      sum({{ name }}{{ twin }}) as {{ name }}{{ twin }},
+    {% endfor -%}
+    {{ ratio("engaged_seconds" ~ twin, "page_views" ~ twin) }} as engaged_seconds_per_page_view{{ twin }}
+    {{- "," if not loop.last }}
+  {% endfor -%}
+{%- endmacro %}
+
+{# Measures of rows of gold, `rows_of_date`, each of which has rates over its own plays and requests. #}
+{% macro measures_of_videos() -%}
+  sum(rows_of_date.plays) as plays,
+  sum(rows_of_date.watch_hours) as watch_hours,
+  sum(rows_of_date.requests) as requests,
+  {{ ratio("sum(rows_of_date.completion_rate * rows_of_date.plays)", "sum(rows_of_date.plays)") }} as completion_rate,
+  {{ ratio("sum(rows_of_date.error_rate * rows_of_date.requests)", "sum(rows_of_date.requests)") }} as error_rate
+{%- endmacro %}

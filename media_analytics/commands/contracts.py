@@ -5,11 +5,11 @@ how it is carried out (`migrations/apply.py`).
 """
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from media_analytics.commands.generated import write
 from media_analytics.errors import ContractError
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Contracts of tables and topics.", no_args_is_help=True)
 
-_ROOT = Path(__file__).resolve().parents[2]
 Check = Annotated[bool, typer.Option("--check", help="Change nothing; fail when a file is stale.")]
 StreamsStopped = Annotated[
     bool,
@@ -120,7 +119,7 @@ def docs(check: Check = False) -> None:
     from media_analytics.contracts.docs import doc_files
     from media_analytics.warehouse.measures import measure_files
 
-    _write(doc_files() | dbt_files() | measure_files(), check=check, command="media-analytics contracts docs")
+    write(doc_files() | dbt_files() | measure_files(), check=check, command="media-analytics contracts docs")
 
 
 @app.command()
@@ -128,7 +127,7 @@ def schemas(check: Check = False) -> None:
     """Write the Avro schemas that streaming processes read."""
     from media_analytics.contracts.generated import schema_files
 
-    _write(schema_files(), check=check, command="media-analytics contracts schemas")
+    write(schema_files(), check=check, command="media-analytics contracts schemas")
 
 
 def _settings() -> "Settings":
@@ -155,22 +154,3 @@ def _find(name: str) -> "Contract":
     if name not in known:
         raise ContractError(f"no table or topic {name!r}; there are {', '.join(known)}")
     return known[name]
-
-
-def _write(files: dict[str, str], *, check: bool, command: str) -> None:
-    stale = [
-        name
-        for name, text in files.items()
-        if not (_ROOT / name).exists() or (_ROOT / name).read_text("utf-8") != text
-    ]
-    if check:
-        if stale:
-            raise ContractError(f"stale: {', '.join(stale)}; run `{command}` and commit the result")
-        typer.echo(f"{len(files)} files are up to date")
-        return
-    for name in stale:
-        path = _ROOT / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(files[name], "utf-8")
-        typer.echo(f"wrote {name}")
-    typer.echo(f"{len(stale)} of {len(files)} files changed")

@@ -38,7 +38,7 @@ def test_checked_in_files_are_fresh(command: str) -> None:
 def test_a_stale_file_fails_with_the_command_that_writes_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
-    monkeypatch.setattr("media_analytics.commands.contracts._ROOT", tmp_path)
+    monkeypatch.setattr("media_analytics.commands.generated._ROOT", tmp_path)
     with pytest.raises(ContractError, match="run `media-analytics contracts docs`"):
         RUNNER.invoke(app, ["docs", "--check"], catch_exceptions=False)
     RUNNER.invoke(app, ["docs"], catch_exceptions=False)
