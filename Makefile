@@ -19,7 +19,7 @@ SITE ?= https://www.example.org
 
 .PHONY: help setup run stop test test-quick test-unit test-integration test-all bench lint format \
 	ci-test ci-lint ci-format-check ci-chart ci-tag ci-images ci-deploy ci-remove \
-	ci-data-quality ml-training validate-workflows health-check docs lock clean
+	ci-data-quality ml-training validate-workflows images-test compose-env health-check docs lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,9 +70,14 @@ ci-chart: setup-test ## The Helm chart: rendered by Helm, checked against three 
 ci-tag: ## Tag of the images of this commit, as a workflow's output
 	@echo "tag=$${TAG:-$$(git rev-parse HEAD)}"
 
-ci-images: ## Build and push the images for REGISTRY and TAG; refuses until there are recipes
-	@echo "error: there are no recipes of images yet; build and push $(REGISTRY)/{control-plane,code-location,streaming,spark}:$(TAG) by hand"
-	@exit 1
+ci-images: ## Build the four images and push them to REGISTRY with TAG; needs docker
+	@docker/push.sh
+
+images-test: setup-test ## Build the images without Docker, start what they are for, print sizes; root, a Debian, network
+	@$(BIN)/python -m media_analytics_tests.images
+
+compose-env: ## Random credentials for docker/compose.yaml, once
+	@docker/make_env.sh
 
 ci-deploy: ## Install or upgrade ENVIRONMENT with images of TAG
 	@helm/release.sh install

@@ -49,11 +49,18 @@ class PageGuard:
 
     The token comes as `Authorization: Bearer`, as the password of basic authentication (any user), as a cookie, or
     once as `?token=`, which sets the cookie (HttpOnly, SameSite=Strict) and drops the token from the address.
-    `open_paths` need no token.
+    `open_paths` need no token. `number_paths` are asked by machines that know us by a number, so any Host will do
+    there, with the token as `Bearer`, which no page of another site can send: it does not know it.
     """
 
     def __init__(
-        self, app: App, token: str, hosts: Iterable[str], cookie: str, open_paths: Iterable[str] = ()
+        self,
+        app: App,
+        token: str,
+        hosts: Iterable[str],
+        cookie: str,
+        open_paths: Iterable[str] = (),
+        number_paths: Iterable[str] = (),
     ) -> None:
         self._app = app
         self._token = token
@@ -61,6 +68,7 @@ class PageGuard:
         # Browsers send cookies to every port of a host: two stacks need two names.
         self._cookie = cookie
         self._open_paths = frozenset(open_paths)
+        self._number_paths = frozenset(number_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -68,7 +76,7 @@ class PageGuard:
             await self._app(scope, receive, send)
             return
         headers = _headers(scope["headers"])
-        refusal = self._foreign(scope, headers)
+        refusal = None if self._is_machine(scope, headers) else self._foreign(scope, headers)
         if refusal is not None:
             await _refuse(scope, receive, send, 403, refusal)
         elif self._is_known(headers) or (scope["type"] == "http" and scope["path"] in self._open_paths):
@@ -91,6 +99,16 @@ class PageGuard:
             if not opens_page or scope["path"].startswith("/graphql"):
                 return "requests of other pages are refused\n"
         return None
+
+    def _is_machine(self, scope: Scope, headers: dict[str, str]) -> bool:
+        """Whether a program that has the token asks for numbers."""
+        scheme, _, value = headers.get("authorization", "").partition(" ")
+        return (
+            scope["type"] == "http"
+            and scope["path"] in self._number_paths
+            and scheme.lower() == "bearer"
+            and self._matches(value.strip())
+        )
 
     def _is_known(self, headers: dict[str, str]) -> bool:
         scheme, _, value = headers.get("authorization", "").partition(" ")

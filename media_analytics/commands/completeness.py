@@ -34,7 +34,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """Show for each topic and store whether every offset is one row or a dead letter; exit code 1 when not."""
-    from media_analytics.local.environment import command_environment
+    from media_analytics.local.stack_variables import command_environment
     from media_analytics.settings import load_settings
 
     settings = load_settings(command_environment(os.environ))

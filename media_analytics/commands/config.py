@@ -84,7 +84,7 @@ def _variables_of(environment: "Environment") -> Mapping[str, str]:
     Variables of a shell that names another environment describe that one, so none of them is used.
     """
     from media_analytics.environments.reading import PREFIX
-    from media_analytics.local.environment import command_environment, settings_variables
+    from media_analytics.local.stack_variables import command_environment, settings_variables
 
     named = os.environ.get(f"{PREFIX}ENVIRONMENT")
     with_stack = command_environment(os.environ)

@@ -132,7 +132,7 @@ def schemas(check: Check = False) -> None:
 
 def _settings() -> "Settings":
     """Of the running stack in the home folder, variables of the shell winning."""
-    from media_analytics.local.environment import command_environment
+    from media_analytics.local.stack_variables import command_environment
     from media_analytics.settings import load_settings
 
     return load_settings(command_environment(os.environ))

@@ -118,7 +118,7 @@ def replay(
 
 def _letters() -> "DeadLetters":
     from media_analytics.dead_letters.library import DeadLetters
-    from media_analytics.local.environment import command_environment
+    from media_analytics.local.stack_variables import command_environment
     from media_analytics.settings import load_settings
 
     return DeadLetters(load_settings(command_environment(os.environ)))

@@ -40,7 +40,7 @@ def video(
     """Load new and replaced video files and bring silver and gold up to date, for the dates they touch."""
     from rich.console import Console
 
-    from media_analytics.local.environment import command_environment
+    from media_analytics.local.stack_variables import command_environment
     from media_analytics.resources.dagster_api import PARTITION
     from media_analytics.settings import load_settings
     from media_analytics.video_files.asset import up_to_date

@@ -138,7 +138,7 @@ def bar(title: str) -> "Iterator[Progress]":
 
 
 def _settings() -> "Settings":
-    from media_analytics.local.environment import command_environment
+    from media_analytics.local.stack_variables import command_environment
     from media_analytics.settings import load_settings
 
     return load_settings(command_environment(os.environ))

@@ -66,7 +66,7 @@ def sql(
     from pyspark.errors import PySparkException
 
     from media_analytics.commands.completeness import instant_of
-    from media_analytics.local.environment import command_environment
+    from media_analytics.local.stack_variables import command_environment
     from media_analytics.resources.spark import connect
     from media_analytics.settings import load_settings
     from spark_jobs.live.query import LiveQuery, Mode
@@ -81,7 +81,7 @@ def sql(
     window = Window(event_time, late)
     start = instant_of(since, datetime.now(UTC)) if since else None
     topics = _live_topics(settings, wanted, window, start)
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupt = Interrupt()
     spark = connect(settings)
     shown = _Shown(as_json=as_json)
     try:
@@ -92,8 +92,10 @@ def sql(
             query = LiveQuery(spark, text, cast("Mode", mode), every, checkpoint)
             shown.say(f"reading {', '.join(topic.view for topic in topics)}; Ctrl-C ends it")
             try:
-                for rows in query.batches(most_seconds, most_rows):
+                for rows in query.batches(most_seconds, most_rows, lambda: interrupt.is_asked):
                     shown.print(query.columns, rows)
+                if interrupt.is_asked:
+                    raise KeyboardInterrupt
             finally:
                 query.stop()
     except KeyboardInterrupt:
@@ -265,5 +267,19 @@ def _explained(error: "PySparkException") -> str:
     return f"Spark refuses the statement: {text}"
 
 
-def _interrupt(signal_number: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
+class Interrupt:
+    """Ctrl-C and SIGTERM raise `KeyboardInterrupt`, and are remembered.
+
+    Raised inside a callback (garbage collection, gRPC), Python prints the exception and goes on: the statement would
+    run for ever.
+    """
+
+    def __init__(self) -> None:
+        """Take both signals from now on."""
+        self.is_asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, signal_number: int, frame: FrameType | None) -> NoReturn:
+        self.is_asked = True
+        raise KeyboardInterrupt

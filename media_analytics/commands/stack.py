@@ -176,9 +176,9 @@ def doctor(
 def env() -> None:
     """Print the exports that other tools need, `dagster dev` among them: `eval "$(media-analytics env)"`."""
     from media_analytics.local import dagster_home
-    from media_analytics.local.environment import read_stack_environment
     from media_analytics.local.home import home_path, open_home
     from media_analytics.local.loopback import without_proxy
+    from media_analytics.local.stack_variables import read_stack_environment
 
     home = open_home(home_path(os.environ))
     variables = read_stack_environment(home.environment_file)

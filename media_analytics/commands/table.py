@@ -103,7 +103,7 @@ def restore(
 
 def _table(name: str) -> "tuple[TableContract, Lake]":
     from media_analytics.contracts.registry import table
-    from media_analytics.local.environment import command_environment
+    from media_analytics.local.stack_variables import command_environment
     from media_analytics.resources.lake import Lake
     from media_analytics.resources.spark import SparkConnect
     from media_analytics.settings import load_settings

@@ -31,7 +31,7 @@ def command(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from media_analytics.commands.trace_places import trace
-    from media_analytics.local.environment import command_environment
+    from media_analytics.local.stack_variables import command_environment
     from media_analytics.settings import load_settings
 
     settings = load_settings(command_environment(os.environ))

@@ -74,6 +74,11 @@ class Artifacts:
         return self._jar_folder("spark")
 
     @property
+    def s3_jars(self) -> Path:
+        """Folder of what Spark lacks for `s3a://`; only images have it."""
+        return self._jar_folder("s3")
+
+    @property
     def registry(self) -> Path:
         """Folder of the schema registry, with `quarkus-run.jar`."""
         return self._jar_folder("registry")

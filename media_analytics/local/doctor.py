@@ -17,10 +17,11 @@ import psutil
 from media_analytics.errors import MediaAnalyticsError, SettingsError
 from media_analytics.local import artifacts, jars, java, kafka_security, supervision
 from media_analytics.local import home as homes
-from media_analytics.local.environment import command_environment, external_services
+from media_analytics.local.environment import external_services
 from media_analytics.local.home import Home
 from media_analytics.local.kafka_mode import KafkaMode
 from media_analytics.local.services import BROKERS, MORE_BROKERS_MB, PROFILES, Service
+from media_analytics.local.stack_variables import command_environment
 from media_analytics.settings import load_settings
 
 Level = Literal["ok", "warning", "failed"]

@@ -1,20 +1,18 @@
 """The settings of an embedded stack as environment variables.
 
-Belongs here: `stack.env` (what it holds, writing, reading) and what a child process may see of the caller's
-environment. Does not belong here: what the settings mean (`media_analytics.settings`).
+Belongs here: what `stack.env` holds and what a child process may see of the caller's environment. Does not belong
+here: writing and reading the file (`stack_variables`), what the settings mean (`media_analytics.settings`).
 """
 
-import shlex
 from collections.abc import Mapping
-from pathlib import Path
 
 from media_analytics.errors import MediaAnalyticsError
 from media_analytics.local import kafka_security, registry
 from media_analytics.local.artifacts import Artifacts
-from media_analytics.local.files import write_atomically
 from media_analytics.local.home import Home
 from media_analytics.local.services import BROKERS, SERVICES
-from media_analytics.settings import NOT_SETTINGS, PREFIX, environment_variables, load_settings
+from media_analytics.local.stack_variables import read_stack_environment, settings_variables
+from media_analytics.settings import environment_variables, load_settings
 
 HOME_ID_VARIABLE = "MEDIA_ANALYTICS_HOME_ID"
 # Marks the children of a home's supervisor. `env` does not print it, so no shell of the user carries it.
@@ -122,42 +120,7 @@ def stack_environment(home: Home, artifacts: Artifacts, environ: Mapping[str, st
     return own | settings_variables(environ) | {HOME_ID_VARIABLE: home.home_id}
 
 
-def settings_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """The settings among the caller's variables. The home is chosen before, so it is not one of them."""
-    return {
-        name: value
-        for name, value in environ.items()
-        if name.startswith(PREFIX)
-        and name != f"{PREFIX}HOME"
-        and not name.removeprefix(PREFIX).startswith(NOT_SETTINGS)
-    }
-
-
-def write_stack_environment(path: Path, variables: Mapping[str, str]) -> None:
-    """Write `stack.env` (0600): one `NAME='value'` a line, as a shell reads it."""
-    lines = [f"{name}={shlex.quote(value)}" for name, value in sorted(variables.items())]
-    write_atomically(path, "\n".join(lines) + "\n")
-
-
-def read_stack_environment(path: Path) -> dict[str, str]:
-    """Read `stack.env`; empty when there is none."""
-    if not path.is_file():
-        return {}
-    variables = {}
-    for word in shlex.split(path.read_text("utf-8")):
-        name, _, value = word.partition("=")
-        variables[name] = value
-    return variables
-
-
 def is_debug(home: Home) -> bool:
     """Whether the stack of this home was started in debug mode."""
     variables = read_stack_environment(home.environment_file)
     return bool(variables) and load_settings(variables).debug
-
-
-def command_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """What a command on a laptop reads its settings from: the caller's variables over those of the stack."""
-    from media_analytics.local.home import home_path
-
-    return read_stack_environment(home_path(environ) / "stack.env") | settings_variables(environ)

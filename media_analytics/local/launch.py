@@ -14,13 +14,10 @@ from media_analytics.errors import MediaAnalyticsError
 from media_analytics.local import dagster_home, kafka, kafka_security, registry, spark
 from media_analytics.local.artifacts import Artifacts, cache_folder
 from media_analytics.local.commands import Command
-from media_analytics.local.environment import (
-    SUPERVISED_VARIABLE,
-    base_environment,
-    read_stack_environment,
-)
+from media_analytics.local.environment import SUPERVISED_VARIABLE, base_environment
 from media_analytics.local.home import HOME_VARIABLE, Home, home_path, open_home
 from media_analytics.local.services import BROKERS, service
+from media_analytics.local.stack_variables import read_stack_environment
 
 PARENT_VARIABLE = "MEDIA_ANALYTICS_PARENT"
 _PR_SET_PDEATHSIG = 1
@@ -34,6 +31,7 @@ def main() -> None:
     try:
         home = open_home(home_path(os.environ))
         die_with_parent(_parent(home, os.environ))
+        hear_signals()
         environment = child_environment(home, name, os.environ)
         command = command_of(name, home, Artifacts(cache_folder(os.environ)), environment)
     except MediaAnalyticsError as error:
@@ -63,6 +61,15 @@ def die_with_parent(parent: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
     if os.getppid() != parent:
         sys.exit("the supervisor has ended")
+
+
+def hear_signals() -> None:
+    """Undo what a shell in the background does (`nohup media-analytics up &`): what is ignored stays so across exec.
+
+    Java would not hear the SIGTERM that ends it, nor would Dagster, which treats it as it finds SIGINT.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def child_environment(home: Home, name: str, environ: Mapping[str, str]) -> dict[str, str]:

@@ -25,6 +25,7 @@ from media_analytics.local import (
     kafka_security,
     kafka_users,
     leftovers,
+    stack_variables,
     status,
     supervision,
 )
@@ -105,7 +106,7 @@ def up(request: Request, watcher: Watcher) -> Home:
         else:
             home = _prepare(request, home, fetched)
         external = environment.external_services(
-            home.ports, environment.read_stack_environment(home.environment_file), home.kafka.brokers
+            home.ports, stack_variables.read_stack_environment(home.environment_file), home.kafka.brokers
         )
         if home.kafka.secure and "kafka" in external:
             raise ServiceError(
@@ -139,7 +140,7 @@ def down(home_path: Path, watcher: Watcher) -> int:
 
 def settings_of(home: Home) -> Settings:
     """The settings of a stack that was started."""
-    return load_settings(environment.read_stack_environment(home.environment_file))
+    return load_settings(stack_variables.read_stack_environment(home.environment_file))
 
 
 def _examine(request: Request, services: Sequence[Service]) -> None:
@@ -168,7 +169,7 @@ def _prepare(request: Request, home: Home, fetched: artifacts.Artifacts) -> Home
     home = homes.open_home(request.home)
     kafka_security.ensure(home)
     variables = environment.stack_environment(home, fetched, request.environ)
-    environment.write_stack_environment(home.environment_file, variables)
+    stack_variables.write_stack_environment(home.environment_file, variables)
     dagster_home.write(home, settings_of(home).automation.max_concurrent_runs)
     return home
 

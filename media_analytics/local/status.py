@@ -16,10 +16,10 @@ from media_analytics.local.environment import (
     embedded_addresses,
     external_services,
     is_debug,
-    read_stack_environment,
 )
 from media_analytics.local.home import Home
 from media_analytics.local.services import BROKERS, CORE, Service, of_home
+from media_analytics.local.stack_variables import read_stack_environment
 from media_analytics.local.supervision import Program
 
 State = Literal["starting", "ready", "unhealthy", "stopped", "failed", "external"]

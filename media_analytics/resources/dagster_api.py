@@ -40,6 +40,8 @@ _NEWEST = """query Newest($filter: RunsFilter!) { runsOrError(filter: $filter, l
   ... on Runs { results { runId tags { key value } } } ... on PythonError { message } } }"""
 _CHECKS = """query Checks { assetNodes { assetKey { path } assetChecksOrError { __typename
   ... on AssetChecks { checks { name } } } } }"""
+_DAEMONS = """query Daemons { instance { daemonHealth { allDaemonStatuses {
+  daemonType required lastHeartbeatTime } } } }"""
 # A run that is only planned or under way says nothing of the check yet.
 _JUDGED = ("SUCCEEDED", "FAILED", "EXECUTION_FAILED")
 
@@ -66,12 +68,12 @@ class Run:
 class DagsterApi:
     """Requests to the webserver of the settings."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, timeout_seconds: float = 60) -> None:
         """Keep address and token; connect later."""
         token = settings.dagster.token
         headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
         self._url = f"{settings.dagster.url.rstrip('/')}/graphql"
-        self._client = httpx.Client(headers=headers, timeout=60)
+        self._client = httpx.Client(headers=headers, timeout=timeout_seconds)
 
     def launch(
         self,
@@ -149,6 +151,11 @@ class DagsterApi:
             judged = (e["status"] for e in answers[f"c{n}"] if e["status"] in _JUDGED)
             states[f"{'.'.join(path)}: {name}"] = next(judged, "NOT_EVALUATED")
         return states
+
+    def heartbeats(self) -> dict[str, float | None]:
+        """Unix seconds of the last heartbeat of each daemon that this instance needs; None where there was none."""
+        daemons = self._ask(_DAEMONS, {})["instance"]["daemonHealth"]["allDaemonStatuses"]
+        return {d["daemonType"]: d["lastHeartbeatTime"] for d in daemons if d["required"]}
 
     def wait(self, run_id: str, timeout_seconds: float, progress: Callable[[Run], None]) -> Run:
         """Follow a run until it succeeded.

@@ -18,7 +18,7 @@ from media_analytics.automation.jobs import READER_TABLES
 from media_analytics.commands.run import Report, Stage
 from media_analytics.commands.summary import Figure
 from media_analytics.contracts.registry import table
-from media_analytics.local.environment import read_stack_environment
+from media_analytics.local.stack_variables import read_stack_environment
 from media_analytics.resources.dagster_api import PARTITION, DagsterApi, Run
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.settings import load_settings

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from media_analytics.local.environment import read_stack_environment
+from media_analytics.local.stack_variables import read_stack_environment
 from media_analytics.settings import load_settings
 from media_analytics_tests.benchmarks.path import Platform
 

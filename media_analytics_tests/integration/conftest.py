@@ -1,43 +1,42 @@
-"""Which files begin first, and which stay together.
+"""Which files begin first.
 
-Workers take whole files. One that takes minutes and comes last would run alone. Files of a folder that share services
-of their own go to one worker, so that they are started once.
+Workers take whole files. One that takes minutes and comes last would run alone.
 """
 
 import pytest
 
-# More than a minute each, the longest first.
+# A minute and more each, about the longest first.
 _LONG = (
     "stream/test_stream.py",
-    "video_files/test_pipeline.py",
     "graph/test_publishing.py",
-    "graph/test_subscriptions.py",
-    "video_files/test_blocked.py",
-    "video_files/test_corruption.py",
-    "streaming/test_sink_topics.py",
     "streaming/test_enricher.py",
     "streaming/test_sink.py",
-    "stream/test_crashes.py",
-    "migrations/test_running_stack.py",
+    "video_files/test_pipeline.py",
     "local/test_stack.py",
+    "migrations/test_running_stack.py",
+    "warehouse/test_models.py",
+    "dead_letters/test_replay.py",
+    "streaming/test_sink_topics.py",
     "security/test_users.py",
-    "transforms/test_events.py",
-    "collector/test_tracker.py",
+    "graph/test_subscriptions.py",
     "collector/test_faults.py",
+    "collector/test_tracker.py",
+    "video_files/test_blocked.py",
+    "video_files/test_corruption.py",
+    "security/test_modes.py",
+    "dashboard/test_pages.py",
+    "micro_batches/test_runs.py",
+    "transforms/test_events.py",
+    "video_files/test_reference.py",
+    "streaming/test_trace.py",
 )
-_SHARED = ("dashboard", "security")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Move tests of long files to the begin; the others keep their order. Name what one worker takes."""
+    """Move tests of long files to the begin; the others keep their order."""
 
     def place(item: pytest.Item) -> int:
         file = f"{item.path.parent.name}/{item.path.name}"
         return _LONG.index(file) if file in _LONG else len(_LONG)
 
     items.sort(key=place)
-    for item in items:
-        folder = item.path.parent.name
-        item.add_marker(
-            pytest.mark.xdist_group(folder if folder in _SHARED else f"{folder}/{item.path.stem}")
-        )

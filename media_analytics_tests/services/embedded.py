@@ -13,14 +13,10 @@ from pathlib import Path
 
 from media_analytics.local import artifacts, java_training, kafka_mode, kafka_security, readiness
 from media_analytics.local import home as homes
-from media_analytics.local.environment import (
-    base_environment,
-    external_services,
-    stack_environment,
-    write_stack_environment,
-)
+from media_analytics.local.environment import base_environment, external_services, stack_environment
 from media_analytics.local.kafka_mode import KafkaMode
 from media_analytics.local.services import service
+from media_analytics.local.stack_variables import write_stack_environment
 from media_analytics.settings import Settings, load_settings
 
 
@@ -98,15 +94,17 @@ class Embedded:
             raise
 
     def stop_all(self) -> None:
-        """End everything, newest first."""
-        for process in self.processes.values():
-            process.terminate()
-        for name in reversed(list(self.processes)):
-            try:
-                self.processes[name].wait(20)
-            except subprocess.TimeoutExpired:
-                self.processes[name].kill()
-                self.processes[name].wait(20)
+        """End everything: first what uses the others, which waits for them in vain once they are gone."""
+        for is_user in (True, False):
+            names = [n for n in reversed(list(self.processes)) if service(n).needs_contracts is is_user]
+            for name in names:
+                self.processes[name].terminate()
+            for name in names:
+                try:
+                    self.processes[name].wait(20)
+                except subprocess.TimeoutExpired:
+                    self.processes[name].kill()
+                    self.processes[name].wait(20)
         self.processes.clear()
 
     def log_tail(self, name: str, size: int = 3000) -> str:

@@ -6,7 +6,7 @@ are shown, where the checkpoint lies.
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 from pyspark.errors import PySparkException
@@ -43,17 +43,20 @@ class LiveQuery:
         writer = writer.option("checkpointLocation", checkpoint)
         self._query = writer.trigger(processingTime=f"{int(trigger_seconds * 1000)} milliseconds").start()
 
-    def batches(self, most_seconds: float | None, most_rows: int) -> Iterator[list[Row]]:
+    def batches(
+        self, most_seconds: float | None, most_rows: int, is_stopped: Callable[[], bool] = lambda: False
+    ) -> Iterator[list[Row]]:
         """New rows as they come; in mode `complete` the whole result each time it changed.
 
-        Ends after `most_seconds`, or when the result has `most_rows` rows: they are kept in the server's memory.
+        Ends after `most_seconds`, when `is_stopped`, or when the result has `most_rows` rows: they are kept in the
+        server's memory.
 
         Raises:
             ServiceError: the query failed.
         """
         deadline = None if most_seconds is None else time.monotonic() + most_seconds
         seen, last = 0, -1
-        while deadline is None or time.monotonic() < deadline:
+        while not is_stopped() and (deadline is None or time.monotonic() < deadline):
             if not self._query.isActive:
                 failed = self._query.exception()
                 raise ServiceError(f"the query ended: {short(failed) if failed else 'the server stopped it'}")

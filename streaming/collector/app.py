@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI, Response
 from fastapi.responses import HTMLResponse
 
+from media_analytics.exposition import CONTENT_TYPE
 from media_analytics.settings import Settings
 from streaming.codecs.avro import Codec
 from streaming.codecs.families import families
@@ -110,7 +111,7 @@ def _add_health(rest: FastAPI, ingest: Ingest, metrics: Metrics) -> None:
     async def numbers() -> Response:
         """What all workers of this port counted, for Prometheus."""
         ingest.report()
-        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(metrics.text(), media_type=CONTENT_TYPE)
 
 
 def _add_documentation(rest: FastAPI, codecs: Mapping[str, Codec]) -> None:

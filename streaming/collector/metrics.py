@@ -10,25 +10,15 @@ import mmap
 import struct
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+
+from media_analytics.exposition import Metric
 
 _FILE_BYTES = 1024 * 1024
 _HEAD = struct.Struct("<Q")
 _NUMBER_BYTES = 8
 _SUFFIX = ".samples"
 _BUCKETS_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One metric: its kind, what it says, and the names of its labels."""
-
-    kind: Literal["counter", "gauge", "histogram"]
-    help: str
-    labels: tuple[str, ...] = ()
-
 
 REQUESTS = "collector_requests_total"
 ACCEPTED = "collector_events_accepted_total"
@@ -87,7 +77,7 @@ class Metrics:
         key = (name, *labels)
         place = self._places.get(key)
         if place is None:
-            place = self._places[key] = self._place(_sample_name(name, METRICS[name].labels, labels))
+            place = self._places[key] = self._place(METRICS[name].sample(name, labels))
         self._numbers[place] += amount
 
     def set(self, name: str, value: float) -> None:
@@ -116,7 +106,7 @@ class Metrics:
                 total[name] = total.get(name, 0.0) + value
         lines = []
         for name, metric in METRICS.items():
-            lines += [f"# HELP {name} {metric.help}", f"# TYPE {name} {metric.kind}"]
+            lines += metric.head(name)
             if metric.kind == "histogram":
                 lines += _histogram(name, total)
             else:
@@ -172,19 +162,6 @@ def _samples(data: "bytes | mmap.mmap") -> Iterator[tuple[str, int, float]]:
         (value,) = struct.unpack_from("<d", data, at)
         yield name, at // _NUMBER_BYTES, value
         at += _NUMBER_BYTES
-
-
-def _sample_name(name: str, labels: tuple[str, ...], values: tuple[str, ...]) -> str:
-    if len(labels) != len(values):
-        raise ValueError(f"{name} has labels {labels}; got {values}")
-    if not labels:
-        return name
-    pairs = ",".join(f'{label}="{_escaped(value)}"' for label, value in zip(labels, values, strict=True))
-    return f"{name}{{{pairs}}}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _histogram(name: str, total: dict[str, float]) -> Iterator[str]:

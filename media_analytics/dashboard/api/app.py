@@ -11,22 +11,31 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from media_analytics.dashboard.answers import Ready
+from media_analytics.dashboard.api import articles as article_routes
 from media_analytics.dashboard.api import docs
+from media_analytics.dashboard.api import health as health_routes
 from media_analytics.dashboard.api import letters as letter_routes
 from media_analytics.dashboard.api import live as live_routes
+from media_analytics.dashboard.api import metrics as metric_routes
 from media_analytics.dashboard.api import proofs as proof_routes
+from media_analytics.dashboard.api import reports as report_routes
 from media_analytics.dashboard.api import streams as stream_routes
 from media_analytics.dashboard.api.etag import Etag
+from media_analytics.dashboard.reading.articles import Articles
+from media_analytics.dashboard.reading.health import Health
 from media_analytics.dashboard.reading.letters import Letters
 from media_analytics.dashboard.reading.live import Live
 from media_analytics.dashboard.reading.messages import Messages
+from media_analytics.dashboard.reading.metrics import Metrics
 from media_analytics.dashboard.reading.minutes import Minutes
 from media_analytics.dashboard.reading.proofs import Proofs
+from media_analytics.dashboard.reading.reports import ReportReader
 from media_analytics.dashboard.reading.streams import Streams
 from media_analytics.dashboard.reading.tables import Tables
 from media_analytics.errors import MediaAnalyticsError, SettingsError
 from media_analytics.page_guard import App, PageGuard, hosts_of
 from media_analytics.resources.clickhouse import ClickHouse
+from media_analytics.resources.dagster_api import DagsterApi
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.resources.kafka import KafkaLog
 from media_analytics.resources.minute_files import MinuteFiles
@@ -54,14 +63,20 @@ def create_app(settings: Settings) -> App:
         docs_url=None,
         redoc_url=None,
         version="1",
-        description="What the platform shows: live numbers, minute analysis, streams, dead letters, proofs.",
+        description="What the platform shows: live numbers, reports, minute analysis, streams, dead letters, proofs.",
     )
     kafka = KafkaLog(settings)
     streams = Streams(kafka, SchemaRegistry(settings))
     files = MinuteFiles(settings)
     app.include_router(live_routes.router(Live(reader, settings.brands), Minutes(files)))
+    app.include_router(report_routes.router(ReportReader(reader, settings.brands)))
+    app.include_router(article_routes.router(Articles(reader), tuple(settings.brands)))
     log = DeltaLog(settings)
-    app.include_router(proof_routes.router(Proofs(log), Tables(log, reader, files)))
+    proofs, tables = Proofs(log), Tables(log, reader, files)
+    app.include_router(proof_routes.router(proofs, tables))
+    dagster = DagsterApi(settings, metric_routes.DAGSTER_SECONDS)
+    app.include_router(metric_routes.router(Metrics(streams, tables, proofs, dagster, settings.home)))
+    app.include_router(health_routes.router(Health(log, DagsterApi(settings, health_routes.DAGSTER_SECONDS))))
     app.include_router(letter_routes.router(Letters(settings, log)))
     app.include_router(stream_routes.router(streams, Messages(settings, kafka)))
     _add_docs(app)
@@ -73,7 +88,14 @@ def create_app(settings: Settings) -> App:
         return JSONResponse({"detail": str(error)}, 503, {"Retry-After": "5"})
 
     cookie = f"{COOKIE}_{urlsplit(url).port or 0}"
-    return PageGuard(Etag(app), token.get_secret_value(), hosts_of(url), cookie, open_paths=("/ping",))
+    return PageGuard(
+        Etag(app),
+        token.get_secret_value(),
+        hosts_of(url),
+        cookie,
+        open_paths=("/ping",),
+        number_paths=(metric_routes.PATH,),
+    )
 
 
 def _add_docs(app: FastAPI) -> None:

@@ -43,8 +43,11 @@ def _route(method: str, path: str, operation: Mapping[str, Any]) -> str:
     if "requestBody" in operation:
         rows.append(("body", _type(operation["requestBody"]["content"]["application/json"]["schema"]), ""))
     for status, answer in operation["responses"].items():
-        content = answer.get("content", {}).get("application/json", {})
-        rows.append((f"answer {status}", _type(content.get("schema", {})), ""))
+        kinds = answer.get("content") or {"application/json": {}}
+        rows += [
+            (f"answer {status}", _type(of.get("schema", {})), "" if kind == "application/json" else kind)
+            for kind, of in kinds.items()
+        ]
     text = html.escape(operation.get("description") or operation.get("summary", ""))
     return f"<h2><code>{method.upper()} {html.escape(path)}</code></h2><p>{text}</p>{_table(rows)}"
 

@@ -54,6 +54,18 @@ class Client:
             self._known[key] = (answer.headers.get("etag", ""), document)
         return document
 
+    def content(self, path: str, **parameters: Any) -> bytes:
+        """An answer that is a file.
+
+        Raises:
+            ServiceError: as `get`.
+        """
+        given = {k: v for k, v in parameters.items() if v is not None}
+        answer = self._send(self._http.build_request("GET", path, params=given))
+        if not answer.is_success:
+            _document(answer)
+        return answer.content
+
     def post(self, path: str, document: Any) -> Any:
         """The document that answers a change.
 

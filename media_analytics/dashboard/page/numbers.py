@@ -3,7 +3,7 @@
 Belongs here: one function a unit; nothing is a dash. Does not belong here: where a number comes from.
 """
 
-from datetime import datetime
+from datetime import date, datetime, tzinfo
 from itertools import pairwise
 
 NOTHING = "\N{EN DASH}"
@@ -13,6 +13,11 @@ _SIZES = ("B", "kB", "MB", "GB", "TB")
 def count(value: float | None) -> str:
     """`1,234`."""
     return NOTHING if value is None else f"{value:,.0f}"
+
+
+def exact(value: float | None) -> str:
+    """Up to three digits behind the point, none that says nothing: `1,234.5`."""
+    return NOTHING if value is None else f"{value:,.3f}".rstrip("0").rstrip(".")
 
 
 def rate(value: float | None) -> str:
@@ -50,6 +55,36 @@ def duration(seconds: float | None) -> str:
     return f"{whole} s"
 
 
+def measure(value: float | None, unit: str) -> str:
+    """A number of a report by its unit."""
+    if value is None:
+        return NOTHING
+    match unit:
+        case "share":
+            return share(value)
+        case "seconds":
+            return duration(value) if value >= 60 else f"{value:.1f} s"
+        case "milliseconds":
+            return milliseconds(value)
+        case "ratio":
+            return f"{value:,.2f}"
+        case "hours":
+            return f"{value:,.1f} h"
+        case "euros":
+            return f"{value:,.2f} \N{EURO SIGN}"
+        case "gigabytes":
+            return size(value * 1e9)
+        case _:
+            return count(value) if value == int(value) else rate(value)
+
+
+def change(value: float | None) -> str:
+    """A change as `+4.2 %`; from a tenfold on `12 times`."""
+    if value is None:
+        return NOTHING
+    return f"{100 * value:+.1f} %" if value < 9 else f"{value + 1:,.0f} times"
+
+
 def size(value: float | None) -> str:
     """Bytes as `1.5 MB`; steps of 1000."""
     if value is None:
@@ -68,6 +103,20 @@ def clock(instant: str | None) -> str:
 def day_and_clock(instant: str | None) -> str:
     """`2026-01-31 12:03` of an instant in ISO 8601, UTC."""
     return NOTHING if instant is None else f"{datetime.fromisoformat(instant):%Y-%m-%d %H:%M}"
+
+
+def here(instant: str | None, zone: tzinfo) -> str:
+    """`2026-01-31 13:03` of an instant in ISO 8601, in the reader's zone."""
+    return (
+        NOTHING if instant is None else f"{datetime.fromisoformat(instant).astimezone(zone):%Y-%m-%d %H:%M}"
+    )
+
+
+def days(first: str, last: str) -> str:
+    """`1 Jan 2026 to 31 Jan 2026`; one date alone."""
+    begin, end = (date.fromisoformat(day) for day in (first, last))
+    said = f"{end.day} {end:%b %Y}"
+    return said if begin == end else f"{begin.day} {begin:%b %Y} to {said}"
 
 
 def brand(name: str) -> str:

@@ -16,6 +16,7 @@ from media_analytics.errors import ServiceError
 
 # A part asks again this often; with what the API keeps, a number is at most 2 s old.
 RENEW_SECONDS = 1.0
+_DAY = 24 * 3600 * 1000
 _STYLE = """<style>
 .ma { overflow-x: auto; }
 .ma table { width: 100%; border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
@@ -95,18 +96,42 @@ def _kind(heading: str) -> str:
 
 def lines(rows: Sequence[dict[str, Any]], *, x: str, y: str, series: str, y_title: str) -> None:
     """Lines over time (UTC), one a series; `rows` hold instants in ISO 8601."""
+    time = {"type": "temporal", "title": "Time (UTC)", "scale": {"type": "utc"}}
+    axis = {"format": "%H:%M", "tickCount": 6, "labelOverlap": True}
+    _lines(rows, x, time | {"axis": axis}, "%H:%M:%S", y, series, y_title)
+
+
+def lines_by_day(rows: Sequence[dict[str, Any]], *, x: str, y: str, series: str, y_title: str) -> None:
+    """Lines over dates (UTC), one a series; `rows` hold dates in ISO 8601."""
+    dates = len({row[x] for row in rows})
+    time = {"type": "temporal", "title": "Date (UTC)", "scale": {"type": "utc"}}
+    axis = {"format": "%-d %b", "tickCount": min(6, max(1, dates)), "tickMinStep": _DAY, "labelOverlap": True}
+    _lines(rows, x, time | {"axis": axis}, "%-d %b %Y", y, series, y_title)
+
+
+def lines_by_number(
+    rows: Sequence[dict[str, Any]], *, x: str, y: str, series: str, x_title: str, y_title: str
+) -> None:
+    """Lines over whole numbers, one a series."""
+    axis = {"tickMinStep": 1, "tickCount": 8}
+    _lines(rows, x, {"type": "quantitative", "title": x_title, "axis": axis}, "d", y, series, y_title)
+
+
+def _lines(
+    rows: Sequence[dict[str, Any]],
+    x: str,
+    place: dict[str, Any],
+    shown: str,
+    y: str,
+    series: str,
+    y_title: str,
+) -> None:
     _chart(
         rows,
         height=340,
         mark={"type": "line", "clip": True, "point": {"size": 15}},
         encoding={
-            "x": {
-                "field": x,
-                "type": "temporal",
-                "title": "Time (UTC)",
-                "scale": {"type": "utc"},
-                "axis": {"format": "%H:%M", "tickCount": 6, "labelOverlap": True},
-            },
+            "x": {"field": x, **place},
             "y": {
                 "field": y,
                 "type": "quantitative",
@@ -121,7 +146,7 @@ def lines(rows: Sequence[dict[str, Any]], *, x: str, y: str, series: str, y_titl
                 "legend": {"orient": "bottom", "columns": 3},
             },
             "tooltip": [
-                {"field": x, "type": "temporal", "title": "Time (UTC)", "format": "%H:%M:%S"},
+                {"field": x, "type": place["type"], "title": place["title"], "format": shown},
                 {"field": series, "type": "nominal"},
                 {"field": y, "type": "quantitative", "title": y_title, "format": ",.3~f"},
             ],

@@ -8,16 +8,34 @@ from functools import partial
 
 import streamlit as st
 
-from media_analytics.dashboard.page import interactions, letters, live, proofs, streams
+from media_analytics.dashboard.page import (
+    articles,
+    audience,
+    health,
+    interactions,
+    letters,
+    live,
+    overview,
+    proofs,
+    streams,
+    subscriptions,
+    video,
+)
 from media_analytics.dashboard.page.client import Client
 from media_analytics.settings import load_settings
 
 PAGES = (
     (live, "Live", "live"),
+    (overview, "Brand overview", "overview"),
+    (articles, "Articles", "articles"),
+    (audience, "Audience", "audience"),
+    (subscriptions, "Subscriptions", "subscriptions"),
+    (video, "Video quality", "video"),
     (interactions, "Interactions", "interactions"),
     (streams, "Streams", "streams"),
     (letters, "Dead letters", "dead-letters"),
     (proofs, "Completeness", "completeness"),
+    (health, "Data health", "data-health"),
 )
 
 

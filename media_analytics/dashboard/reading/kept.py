@@ -6,10 +6,11 @@ number of open pages. Does not belong here: what is asked.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 
 class Kept(Generic[T]):
@@ -31,17 +32,17 @@ class Kept(Generic[T]):
             return self._answer[1]
 
 
-class KeptByName(Generic[T]):
+class KeptByName(Generic[K, T]):
     """One `Kept` for each name; at most `most` names, the oldest goes first."""
 
-    def __init__(self, ask: Callable[[str], T], seconds: float, most: int = 200) -> None:
+    def __init__(self, ask: Callable[[K], T], seconds: float, most: int = 200) -> None:
         self._ask = ask
         self._seconds = seconds
         self._most = most
         self._lock = threading.Lock()
-        self._kept: dict[str, Kept[T]] = {}
+        self._kept: dict[K, Kept[T]] = {}
 
-    def get(self, name: str) -> T:
+    def get(self, name: K) -> T:
         """The answer for a name."""
         with self._lock:
             found = self._kept.get(name)

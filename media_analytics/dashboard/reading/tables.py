@@ -13,6 +13,7 @@ from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.registry import TABLES
 from media_analytics.contracts.tables import warehouse
 from media_analytics.dashboard.answers import Freshness, TableNow
+from media_analytics.dashboard.reading.absent import is_absent
 from media_analytics.dashboard.reading.kept import Kept
 from media_analytics.errors import ServiceError
 from media_analytics.resources.clickhouse import ClickHouse
@@ -83,7 +84,7 @@ class Tables:
             )
         except ServiceError as error:
             # A table that no contract was applied for yet is empty, not broken.
-            if "UNKNOWN_TABLE" in str(error) or "does not exist" in str(error):
+            if is_absent(error):
                 return None
             raise
         count, newest = rows[0]

@@ -16,9 +16,9 @@ import psutil
 
 from media_analytics.errors import ServiceError
 from media_analytics.local import supervision
-from media_analytics.local.environment import read_stack_environment, write_stack_environment
 from media_analytics.local.faults.load import PATH
 from media_analytics.local.home import Home
+from media_analytics.local.stack_variables import read_stack_environment, write_stack_environment
 
 MIN_FREE_DISK = "MEDIA_ANALYTICS_COLLECTOR__MIN_FREE_DISK_PCT"
 # No disk has so much room.

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
+from playwright.sync_api import Browser
 
 from media_analytics_tests.builders import streams
 from media_analytics_tests.integration.dashboard.planted import Api, Planted
 from media_analytics_tests.services import embedded as _embedded
+from media_analytics_tests.services.browser import browser as start_browser
 from media_analytics_tests.services.embedded import Embedded
 
 
@@ -31,6 +33,19 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
 def api(home: Embedded) -> Iterator[Api]:
     with Api(home.settings) as made:
         yield made
+
+
+@pytest.fixture(scope="package")
+def pages(home: Embedded) -> Embedded:
+    """The pages run."""
+    home.start("dashboard")
+    return home
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with start_browser() as started:
+        yield started
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ Belongs here: planting, asking. Does not belong here: assertions.
 import json
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,7 @@ from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.registry import table
 from media_analytics.modelling.minutes import MINUTE, Counts, document
 from media_analytics.partitions import hour_of
+from media_analytics.resources import dbt
 from media_analytics.resources.minute_files import MinuteFiles
 from media_analytics.settings import Settings
 from media_analytics_tests.builders.streams import Store
@@ -104,6 +106,26 @@ class Planted:
     def copied(self, name: str) -> None:
         """A row of a copy in the warehouse, every column as its type's default."""
         self._store.command(f"INSERT INTO warehouse.{name} FORMAT JSONEachRow {{}}")
+
+    def mart(self, name: str, rows: Sequence[Mapping[str, Any]] = (), *, exists: bool = True) -> None:
+        """A model's table with these rows, as dbt's contract types it; columns not named are its types' defaults."""
+        self._store.command(f"DROP TABLE IF EXISTS warehouse.{name} SYNC")
+        if not exists:
+            return
+        columns = dbt.manifest()["nodes"][f"model.media_analytics.{name}"]["columns"].values()
+        typed = ", ".join(f"{c['name']} {c['data_type']}" for c in columns)
+        self._store.command(f"CREATE TABLE warehouse.{name} ({typed}) ENGINE = MergeTree ORDER BY tuple()")
+        if rows:
+            self.rows_of(name, rows)
+
+    def rows_of(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """More rows of a table of the warehouse."""
+        lines = "\n".join(json.dumps(row, default=str) for row in rows)
+        self._store.command(f"INSERT INTO warehouse.{name} FORMAT JSONEachRow {lines}")
+
+    def asked(self, sql: str) -> list[dict[str, Any]]:
+        """What the database itself says."""
+        return self._store.rows(sql)
 
     def delta(self, contract: TableContract, rows: list[dict[str, Any]], *, replace: bool = False) -> None:
         """Rows of a Delta table, appended or in place of all others, columns not named null."""

@@ -1,7 +1,5 @@
 """The dashboard's pages in a real browser, with known rows in the real stores."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 from playwright.sync_api import Browser
@@ -10,7 +8,6 @@ from media_analytics.modelling.minutes import Counts
 from media_analytics_tests.builders.streams import Placed
 from media_analytics_tests.integration.dashboard.planted import PERSON, Api, Planted, minute_ago
 from media_analytics_tests.integration.dashboard.seen import PHONE, open_dashboard
-from media_analytics_tests.services.browser import browser as start_browser
 from media_analytics_tests.services.embedded import Embedded
 
 pytestmark = pytest.mark.integration
@@ -21,19 +18,6 @@ PAGES = (
     ("dead-letters", "Dead letters"),
     ("completeness", "Completeness and freshness"),
 )
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with start_browser() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def pages(home: Embedded) -> Embedded:
-    """The pages run."""
-    home.start("dashboard")
-    return home
 
 
 def test_nobody_sees_a_page_without_the_token(pages: Embedded) -> None:

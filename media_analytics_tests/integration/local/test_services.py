@@ -1,5 +1,8 @@
 """Single services of a temporary home: each starts alone, is ours, and listens on loopback only."""
 
+import signal
+from collections.abc import Callable
+
 import psutil
 import pytest
 
@@ -31,6 +34,20 @@ def test_a_service_becomes_the_process_that_was_started(embedded: Embedded, name
     embedded.start(name)
     command = psutil.Process(embedded.processes[name].pid).cmdline()
     assert "media_analytics.local.launch" not in command
+
+
+def test_a_service_ends_when_told_although_a_shell_started_it_in_the_background(
+    make_embedded: Callable[..., Embedded],
+) -> None:
+    """Signals that are ignored stay ignored across exec: Java would be killed after its time to stop."""
+    stack = make_embedded()
+    stood = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        stack.begin("kafka")
+    finally:
+        signal.signal(signal.SIGTERM, stood)
+    stack.wait_ready("kafka")
+    assert stack.stop("kafka") == 128 + signal.SIGTERM
 
 
 def test_java_services_get_no_secret(kafka: Embedded) -> None:

@@ -12,8 +12,9 @@ from media_analytics.local import home as homes
 from media_analytics.local import kafka as kafka_service
 from media_analytics.local import kafka_mode, kafka_security, kafka_users
 from media_analytics.local.artifacts import Artifacts, cache_folder
-from media_analytics.local.environment import stack_environment, write_stack_environment
+from media_analytics.local.environment import stack_environment
 from media_analytics.local.kafka_mode import KafkaMode
+from media_analytics.local.stack_variables import write_stack_environment
 from media_analytics_tests.services import embedded
 from media_analytics_tests.services.embedded import Embedded
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
 
 from media_analytics.contracts.registry import table
 from media_analytics.migrations import lake_tables
@@ -22,9 +21,7 @@ TABLES = (
 
 
 @pytest.fixture
-def make_world(
-    kafka: Embedded, registry: Embedded, spark_session: SparkSession, tmp_path: Path
-) -> Iterator[Callable[..., World]]:
+def make_world(kafka: Embedded, registry: Embedded, tmp_path: Path) -> Iterator[Callable[..., World]]:
     made: list[World] = []
 
     def make(**extra: str) -> World:

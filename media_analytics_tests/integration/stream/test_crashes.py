@@ -8,6 +8,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 EFFECTS = ("read", "letters", "dates", "rows")
 
 
+@pytest.mark.slow
 def test_kill_after_each_effect_loses_and_repeats_nothing(world: World) -> None:
     """Every process dies in its second batch, after another effect; records arrive while it is dead."""
     events = [latest_event(n) for n in range(50 * (len(EFFECTS) + 1))]

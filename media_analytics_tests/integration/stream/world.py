@@ -16,9 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pyarrow as pa
 from confluent_kafka import Producer
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
+from media_analytics.contracts.audit import arrow_schema
+from media_analytics.contracts.registry import table
 from media_analytics.local import artifacts
 from media_analytics.local.environment import base_environment
 from media_analytics.local.spark import spark_environment
@@ -164,6 +167,12 @@ class World:
         self, name: str = "bronze.user_events", columns: list[str] | None = None
     ) -> list[dict[str, Any]]:
         return DeltaTable(self.table(name)).to_pyarrow_table(columns=columns).to_pylist()
+
+    def append(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
+        """One commit with rows; a column that a row does not name is null."""
+        schema = arrow_schema(table(name))
+        data = pa.Table.from_pylist([dict.fromkeys(schema.names) | row for row in rows], schema)
+        write_deltalake(DeltaTable(self.table(name)), data, mode="append")
 
     def coordinates(self) -> list[tuple[int, int]]:
         found = self.rows(columns=["source_partition", "source_offset"])

@@ -1,6 +1,7 @@
 """silver.events: one copy of each event, the same whichever way the copies came."""
 
 import random
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,14 @@ BUSINESS = [
 DAY = date(2026, 3, 10)
 
 
-def copies(seed: int, count: int = 300) -> list[dict[str, Any]]:
-    """Events of ten days with copies: sent again, corrected to another day, equal in time and not in content."""
+def copies(
+    seed: int, count: int = 300, days: int = 10, moves: Sequence[int] = (-9, -8, -7, -3, 1, 7, 8, 15)
+) -> list[dict[str, Any]]:
+    """Events of some days with copies: sent again, corrected to another day, equal in time and not in content."""
     chance = random.Random(seed)
     rows = []
     for number in range(count):
-        when = at("05 00:00") + timedelta(seconds=chance.randrange(10 * 86400))
+        when = at("05 00:00") + timedelta(seconds=chance.randrange(days * 86400))
         base = traffic.varied_event(chance, number, when, chance.randrange(20))
         for _ in range(chance.choice([1, 1, 1, 2, 3])):
             row = dict(base)
@@ -42,7 +45,7 @@ def copies(seed: int, count: int = 300) -> list[dict[str, Any]]:
             if kind == 1:
                 row["received_at"] += timedelta(seconds=chance.randrange(3))
             if kind == 2:
-                row["occurred_at"] += timedelta(days=chance.choice([-9, -8, -7, -3, 1, 7, 8, 15]))
+                row["occurred_at"] += timedelta(days=chance.choice(moves))
             if kind == 3:
                 row["event_id"] = row["event_id"].upper()
                 row["title"] = chance.choice(["A", "Ä 'x'", None])
@@ -174,7 +177,8 @@ def test_shuffled_duplicated_late_batches_equal_one_shot(
     spark_session: SparkSession, make_settings: Any, tmp_path: Path
 ) -> None:
     """Catches every order dependence: ties by arrival, float sums, dates that were touched and not recomputed."""
-    rows = copies(3, 200)
+    # Each date costs each table a file a commit: copies within the search, at its end and beyond it, of few dates.
+    rows = copies(3, 200, days=3, moves=(-8, 1, 7))
     one_shot = Replay(spark_session, make_settings(LAKE__URL=str(tmp_path / "one")))
     one_shot.arrive(rows)
     chance = random.Random(4)

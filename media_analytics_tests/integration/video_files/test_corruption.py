@@ -183,7 +183,7 @@ def _range_rule(contract: TableContract) -> str:
     ("corrupted", "untouched"),
     [
         ("silver.delivery", ["gold.executive_summary", "gold.delivery_quality", "gold.geographic_analytics"]),
-        ("gold.delivery_quality", []),
+        pytest.param("gold.delivery_quality", [], marks=pytest.mark.slow),
     ],
 )
 def test_a_run_with_a_corrupted_step_leaves_downstream_untouched(
@@ -258,26 +258,3 @@ def test_wrong_batches_are_blocked_by_the_check_that_names_them(
     assert all(words in text and "nothing was published" in text for text in found.values()), found
     assert world.versions() == before
     assert {event.step_key for event in result.all_events if event.is_step_start} == {"video_ingest"}
-
-
-def test_orphans_are_counted_by_a_warning_and_stand_as_unknown(world: World, tmp_path: Path) -> None:
-    """The definition publishes them: a catalogue that comes late must not hold back the facts."""
-    sources = _good()
-    sources.rows["metrics"].append(
-        good_row("metrics", DAY_1, "2") | {"asset_id": "orphan", "geo_id": "orphan"}
-    )
-    sources.rows["delivery"].append(good_row("delivery", DAY_1, "o") | {"device_id": None})
-    files.write(sources, tmp_path / "files", "csv", dated=False)
-    result = world.load(tmp_path / "files")
-    warned = {
-        e.asset_key.path[-1]: e.metadata
-        for e in result.get_asset_check_evaluations()
-        if e.check_name == "unknown_ids"
-    }
-    assert warned["content_performance"]["asset_id"].value == 1
-    assert warned["content_performance"]["geo_id"].value == 1
-    assert warned["delivery_quality"]["device_id"].value == 1
-    assert any(
-        row["brand"] == "unknown" and row["asset_id"] == "orphan"
-        for row in world.rows("gold.content_performance")
-    )

@@ -9,7 +9,7 @@ from media_analytics.local import artifacts, jars, java
 from media_analytics.local.jars import ArtifactError
 
 
-@pytest.mark.parametrize("name", ["kafka", "spark", "registry"])
+@pytest.mark.parametrize("name", ["kafka", "spark", "registry", "s3"])
 def test_every_archive_has_an_exact_version_and_a_checksum(name: str) -> None:
     found = jars.coordinates(name)
     assert found

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from media_analytics.errors import MediaAnalyticsError
-from media_analytics.local import environment, launch, status
+from media_analytics.local import environment, launch, stack_variables, status
 from media_analytics.local import home as homes
 from media_analytics.local.artifacts import Artifacts
 from media_analytics.local.home import Home
@@ -36,8 +36,8 @@ def test_the_file_gives_back_every_value_and_is_private(home: Home) -> None:
     variables = _variables(home, STREAM__TRIGGER_SECONDS="1") | {
         "MEDIA_ANALYTICS_X": 'it\'s "quoted" $HOME `x`'
     }
-    environment.write_stack_environment(home.environment_file, variables)
-    assert environment.read_stack_environment(home.environment_file) == variables
+    stack_variables.write_stack_environment(home.environment_file, variables)
+    assert stack_variables.read_stack_environment(home.environment_file) == variables
     assert home.environment_file.stat().st_mode & 0o777 == 0o600
 
 
@@ -69,7 +69,7 @@ def test_the_exports_of_another_stack_are_refused(home: Home) -> None:
 
 def test_children_get_no_credential_of_the_caller(home: Home) -> None:
     caller = {"PATH": "/bin", "AWS_SECRET_ACCESS_KEY": "secret", "HTTPS_PROXY": "http://proxy"}
-    environment.write_stack_environment(home.environment_file, _variables(home))
+    stack_variables.write_stack_environment(home.environment_file, _variables(home))
     seen = launch.child_environment(home, "collector", caller)
     assert not {"AWS_SECRET_ACCESS_KEY", "HTTPS_PROXY"} & seen.keys()
     assert load_settings(seen).home == home.path
@@ -77,16 +77,16 @@ def test_children_get_no_credential_of_the_caller(home: Home) -> None:
 
 @pytest.mark.parametrize("name", ["kafka", "registry", "spark", "dagster-webserver", "dagster-daemon"])
 def test_services_without_settings_see_no_secret(home: Home, name: str) -> None:
-    environment.write_stack_environment(home.environment_file, _variables(home))
+    stack_variables.write_stack_environment(home.environment_file, _variables(home))
     values = launch.child_environment(home, name, {"PATH": "/bin"}).values()
     assert not set(vars(home.secrets).values()) & set(values)
 
 
 def test_the_link_to_sparks_page_is_there_in_debug_mode_only(home: Home) -> None:
-    environment.write_stack_environment(home.environment_file, _variables(home))
+    stack_variables.write_stack_environment(home.environment_file, _variables(home))
     assert status.spark_page_link(home) is None
-    environment.write_stack_environment(home.environment_file, _variables(home, DEBUG="true"))
+    stack_variables.write_stack_environment(home.environment_file, _variables(home, DEBUG="true"))
     assert status.spark_page_link(home) == f"http://127.0.0.1:{home.ports['spark_ui']}/"
     elsewhere = _variables(home, DEBUG="true", SPARK__REMOTE="sc://spark.example.org:15002")
-    environment.write_stack_environment(home.environment_file, elsewhere)
+    stack_variables.write_stack_environment(home.environment_file, elsewhere)
     assert status.spark_page_link(home) is None

@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from media_analytics.contracts.registry import TOPICS
-from media_analytics.local import environment, kafka, kafka_mode, kafka_security, launch
+from media_analytics.local import environment, kafka, kafka_mode, kafka_security, launch, stack_variables
 from media_analytics.local import home as homes
 from media_analytics.local.artifacts import Artifacts
 from media_analytics.local.home import Home
@@ -24,7 +24,7 @@ def _home(path: Path, mode: KafkaMode) -> Home:
     home = homes.open_home(path)
     kafka_security.ensure(home)
     variables = environment.stack_environment(home, Artifacts(path / "cache"), {})
-    environment.write_stack_environment(home.environment_file, variables)
+    stack_variables.write_stack_environment(home.environment_file, variables)
     return home
 
 
@@ -64,7 +64,7 @@ def test_a_service_is_its_own_user_and_never_the_admin(secured: Home) -> None:
         assert admin not in variables.values()
     runs = load_settings(launch.child_environment(secured, "dagster-code", {}))
     assert runs.kafka.acting_as("replay").sasl_username == "replay"
-    commands = load_settings(environment.read_stack_environment(secured.environment_file))
+    commands = load_settings(stack_variables.read_stack_environment(secured.environment_file))
     assert commands.kafka.acting_as("admin").sasl_username == ADMIN
     assert commands.kafka.acting_as("other") is commands.kafka
 
@@ -115,6 +115,6 @@ def test_copies_follow_from_the_brokers(tmp_path: Path, brokers: int, copies: in
         assert {lines[k] for k in lines if k.endswith("replication.factor")} == {str(copies)}
         assert {lines[k] for k in lines if k.endswith((".min.isr", "insync.replicas"))} == {str(in_sync)}
         assert len(lines["controller.quorum.voters"].split(",")) == brokers
-    settings = load_settings(environment.read_stack_environment(home.environment_file))
+    settings = load_settings(stack_variables.read_stack_environment(home.environment_file))
     assert settings.kafka.replication_factor == copies
     assert len(settings.kafka.bootstrap_servers.split(",")) == brokers

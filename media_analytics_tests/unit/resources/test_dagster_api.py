@@ -17,7 +17,7 @@ def schema() -> Any:
     return create_schema().graphql_schema
 
 
-@pytest.mark.parametrize("name", ["_LAUNCH", "_RUN", "_FAILURES", "_NEWEST", "_CHECKS"])
+@pytest.mark.parametrize("name", ["_LAUNCH", "_RUN", "_FAILURES", "_NEWEST", "_CHECKS", "_DAEMONS"])
 def test_requests_fit_the_schema(name: str, schema: Any) -> None:
     assert validate(schema, parse(getattr(dagster_api, name))) == []
 
@@ -76,3 +76,18 @@ def test_the_newest_state_of_each_check_is_asked_for(
     monkeypatch.setattr(api, "_ask", answer)
     assert api.checks() == {"kafka.user.raw: contract": "SUCCEEDED", "gold.x: contract": "NOT_EVALUATED"}
     assert validate(schema, parse(asked[1])) == []
+
+
+def test_only_daemons_that_the_instance_needs_have_a_heartbeat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that nobody needs never lives: its alarm would never end. One that is needed and never lived counts."""
+    statuses = [
+        {"daemonType": "SENSOR", "required": True, "lastHeartbeatTime": 5.0},
+        {"daemonType": "SCHEDULER", "required": True, "lastHeartbeatTime": None},
+        {"daemonType": "BACKFILL", "required": False, "lastHeartbeatTime": None},
+    ]
+    api = DagsterApi(builder.make(tmp_path))
+    answer = {"instance": {"daemonHealth": {"allDaemonStatuses": statuses}}}
+    monkeypatch.setattr(api, "_ask", lambda query, variables: answer)
+    assert api.heartbeats() == {"SENSOR": 5.0, "SCHEDULER": None}

@@ -1,0 +1,2 @@
+-- Beside `dagster`, which the image makes.
+CREATE DATABASE registry;

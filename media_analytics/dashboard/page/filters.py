@@ -1,0 +1,83 @@
+"""Filters that pages of reports share; they stand in the address, so that a link opens the same numbers.
+
+Belongs here: dates, brands, people or all, the reader's time zone. Does not belong here: numbers.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import streamlit as st
+
+from media_analytics.dashboard.page import numbers
+
+WHO = {"human": "People", "all": "All traffic"}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a person wants to see. No brands: all of them."""
+
+    first: date
+    last: date
+    brands: tuple[str, ...]
+    who: str
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """As the API is asked."""
+        return {
+            "first": self.first.isoformat(),
+            "last": self.last.isoformat(),
+            "brand": list(self.brands) or None,
+            "who": self.who,
+        }
+
+
+def filters(known: dict[str, Any]) -> Chosen | None:
+    """Show the filters; None while a person has not chosen both dates."""
+    left, middle, right = st.columns((2, 3, 2))
+    first, last = (date.fromisoformat(known[name]) for name in ("first", "last"))
+    dates = left.date_input(
+        "Dates (UTC)", (first, last), format="YYYY-MM-DD", key="dates", bind="query-params"
+    )
+    brands = middle.multiselect(
+        "Publications",
+        known["brands"],
+        format_func=numbers.brand,
+        placeholder="All",
+        key="brand",
+        bind="query-params",
+    )
+    who = right.segmented_control(
+        "Readers",
+        list(WHO),
+        default="human",
+        format_func=WHO.__getitem__,
+        required=True,
+        key="who",
+        bind="query-params",
+        help="People leaves out visits that look like a robot's.",
+    )
+    if len(dates) != 2:
+        st.info("Choose the first date and the last.")
+        return None
+    return Chosen(dates[0], dates[1], tuple(brands), who)
+
+
+def zone() -> tzinfo:
+    """The time zone of the reader's browser; UTC where it does not say."""
+    try:
+        return ZoneInfo(st.context.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+def days_are_utc() -> str:
+    """When a date begins for this reader."""
+    own = zone()
+    begins = datetime.now(UTC).replace(hour=0, minute=0).astimezone(own)
+    if begins.utcoffset() == datetime.now(UTC).utcoffset():
+        return "Dates are UTC."
+    return f"Dates are UTC: each begins at {begins:%H:%M} in {own}."

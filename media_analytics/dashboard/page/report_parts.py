@@ -1,0 +1,201 @@
+"""What pages of reports are made of.
+
+Belongs here: measures with their change and meaning, the course by date, members compared, files. Does not belong here:
+which report a page shows.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import streamlit as st
+
+from media_analytics.dashboard.page import filters, numbers
+from media_analytics.dashboard.page.client import Client
+from media_analytics.dashboard.page.filters import Chosen
+from media_analytics.dashboard.page.parts import Cell, come_back, lines_by_day, renewed, table
+from media_analytics.errors import ServiceError
+
+# Numbers of days change once an hour.
+RENEW_SECONDS = 15.0
+_PER_ROW = 4
+_FILES = {"csv": ("CSV", "text/csv"), "parquet": ("Parquet", "application/vnd.apache.parquet")}
+NO_NUMBERS = (
+    "There are no numbers yet. They are made once an hour from what readers did; the first ones stand here about an "
+    "hour after the first visit."
+)
+Named = Callable[[str], str]
+
+
+def catalogue(client: Client) -> dict[str, Any] | None:
+    """Reports and their measures; without the API the page says so, comes back by itself, and this is None."""
+    try:
+        found: dict[str, Any] = client.get("/v1/reports")
+    except ServiceError:
+        come_back(lambda: bool(client.get("/v1/reports")))
+        return None
+    return found
+
+
+def said(known: dict[str, Any], report: str) -> dict[str, Any]:
+    """A report's entry."""
+    return next(r for r in known["reports"] if r["name"] == report)
+
+
+def section(
+    client: Client,
+    known: dict[str, Any],
+    report: str,
+    chosen: Chosen,
+    *,
+    named: Named = str,
+    heading: str = "",
+    shows_total: bool = True,
+) -> None:
+    """A report: its measures, one of them by date, its members, its files."""
+    entry = said(known, report)
+    titles = {m["name"]: m["title"] for m in entry["measures"]}
+    if heading:
+        st.subheader(heading)
+    if shows_total:
+        renewed_slowly(lambda: _total(_asked(client, report, chosen)))
+    measure = st.selectbox(
+        "Shown by date",
+        list(titles),
+        format_func=titles.__getitem__,
+        key=f"{report}_measure",
+        bind="query-params",
+    )
+    renewed_slowly(lambda: course(_asked(client, report, chosen), str(measure), named))
+    renewed_slowly(lambda: _members(_asked(client, report, chosen), named))
+    files(client, report, chosen)
+
+
+def renewed_slowly(part: Callable[[], None]) -> None:
+    """Show a part and renew it as often as numbers of days want it."""
+    renewed(part, RENEW_SECONDS)
+
+
+def _asked(client: Client, report: str, chosen: Chosen) -> dict[str, Any]:
+    found: dict[str, Any] = client.get(f"/v1/reports/{report}", **chosen.parameters)
+    return found
+
+
+def _total(found: dict[str, Any]) -> None:
+    if _has_numbers(found):
+        metrics(found)
+        caption_of_dates(found)
+
+
+def metrics(found: dict[str, Any]) -> None:
+    """Each measure with its change and, under a question mark, its meaning."""
+    measures = found["measures"]
+    for start in range(0, len(measures), _PER_ROW):
+        columns = st.columns(_PER_ROW)
+        for column, one in zip(columns, measures[start : start + _PER_ROW], strict=False):
+            now = found["total"][one["name"]]
+            column.metric(
+                one["title"],
+                numbers.measure(now["value"], one["unit"]),
+                None if now["change"] is None else numbers.change(now["change"]),
+                delta_color="inverse" if one["is_less_better"] else "normal",
+                help=one["means"],
+            )
+
+
+def caption_of_dates(found: dict[str, Any]) -> None:
+    """Which dates are compared, and when a date begins for this reader."""
+    first, last = (date.fromisoformat(found[name]) for name in ("first", "last"))
+    before_last = first - timedelta(days=1)
+    before_first = before_last - (last - first)
+    st.caption(
+        f"{numbers.days(found['first'], found['last'])}, compared with "
+        f"{numbers.days(before_first.isoformat(), before_last.isoformat())}. {filters.days_are_utc()}"
+    )
+
+
+def _has_numbers(found: dict[str, Any]) -> bool:
+    """Whether there are any of the chosen dates; says what a person can do where not."""
+    if found["newest"] is None:
+        st.info(NO_NUMBERS)
+    elif not any(m["value"] is not None for m in found["total"].values()):
+        st.info(
+            f"Nothing was counted from {numbers.days(found['first'], found['last'])} for this choice. The newest "
+            f"date with numbers is {numbers.days(found['newest'], found['newest'])}: choose other dates or more "
+            "publications."
+        )
+    else:
+        return True
+    return False
+
+
+def course(found: dict[str, Any], measure: str, named: Named) -> None:
+    """One measure by date, a line for each member."""
+    one = next(m for m in found["measures"] if m["name"] == measure)
+    factor, unit = (100, "%") if one["unit"] == "share" else (1, _UNITS.get(one["unit"], ""))
+    points = [
+        {"date": d["date"], "of": named(d["name"]), "value": factor * d["values"][measure]}
+        for d in found["days"]
+        if d["values"][measure] is not None
+    ]
+    if points:
+        title = f"{one['title']} ({unit})" if unit else one["title"]
+        lines_by_day(points, x="date", y="value", series="of", y_title=title)
+    st.caption(one["means"])
+
+
+_UNITS = {"seconds": "s", "milliseconds": "ms", "hours": "h", "euros": "\N{EURO SIGN}", "gigabytes": "GB"}
+
+
+def _members(found: dict[str, Any], named: Named) -> None:
+    measures = found["measures"]
+    heads = [found["dimension"].replace("_", " ").capitalize()]
+    for one in measures:
+        heads += [f"{one['title']}#", "Change#"]
+    table(
+        f"By {found['dimension'].replace('_', ' ')}, {numbers.days(found['first'], found['last'])}",
+        heads,
+        [_row(member, measures, named) for member in found["members"]],
+        nothing="Nothing was counted.",
+    )
+
+
+def _row(member: dict[str, Any], measures: Sequence[dict[str, Any]], named: Named) -> list[str]:
+    cells = [named(member["name"])]
+    for one in measures:
+        of = member["measures"][one["name"]]
+        cells += [numbers.measure(of["value"], one["unit"]), _coloured(of["change"], one["is_less_better"])]
+    return cells
+
+
+def _coloured(change: float | None, is_less_better: bool) -> Cell:
+    text = numbers.change(change)
+    if not change:
+        return Cell(text)
+    return Cell(text, "green" if (change > 0) != is_less_better else "red")
+
+
+def files(client: Client, report: str, chosen: Chosen) -> None:
+    """The rows of a report as files; they are asked for when somebody wants them."""
+    columns = st.columns((1, 1, 4))
+    for column, (kind, (label, media_type)) in zip(columns, _FILES.items(), strict=False):
+
+        def content(kind: str = kind) -> bytes:
+            return client.content(f"/v1/reports/{report}/rows", kind=kind, **chosen.parameters)
+
+        column.download_button(
+            label,
+            content,
+            file_name=f"{report}_{chosen.first}_{chosen.last}_{chosen.who}.{kind}",
+            mime=media_type,
+            key=f"{report}_{kind}",
+            on_click="ignore",
+        )
+
+
+def meanings(known: dict[str, Any], *reports: str) -> None:
+    """Every measure of a page in one sentence: a phone has no hover."""
+    with st.expander("What these numbers mean"):
+        for report in reports:
+            for one in said(known, report)["measures"]:
+                st.markdown(f"**{one['title']}**: {one['means']}")

@@ -1,0 +1,26 @@
+"""The page of video quality: plays, slow starts, failed requests.
+
+Belongs here: which reports it shows. Does not belong here: how a report looks (`report_parts.py`).
+"""
+
+import streamlit as st
+
+from media_analytics.dashboard.page import numbers
+from media_analytics.dashboard.page.client import Client
+from media_analytics.dashboard.page.filters import filters
+from media_analytics.dashboard.page.report_parts import catalogue, meanings, section
+
+REPORTS = ("videos", "video_networks", "video_devices", "video_countries")
+_EVERY_BRAND = {"video_networks": "Networks", "video_devices": "Devices", "video_countries": "Countries"}
+
+
+def show(client: Client) -> None:
+    """The page."""
+    st.title("Video quality")
+    known = catalogue(client)
+    chosen = filters(known) if known else None
+    if known and chosen:
+        section(client, known, "videos", chosen, named=numbers.brand)
+        for report, heading in _EVERY_BRAND.items():
+            section(client, known, report, chosen, heading=f"{heading}, all publications", shows_total=False)
+        meanings(known, *REPORTS)

@@ -1,0 +1,110 @@
+"""Which reports there are.
+
+Belongs here: for each report its table in the warehouse, what its rows are grouped by, its measures. Does not belong
+here: asking the store (`reports.py`), what a measure means (`dbt_project/models/measures.md`).
+"""
+
+from dataclasses import dataclass
+
+from media_analytics.dashboard.reading.measures import Measure
+from media_analytics.dashboard.report_answers import ReportName
+
+
+@dataclass(frozen=True)
+class ReportOf:
+    """A table of the warehouse with a column `date`, grouped by `dimension`. The first measure orders its members."""
+
+    table: str
+    dimension: str
+    measures: tuple[Measure, ...]
+    has_brands: bool = True
+
+
+_VISITS = (
+    Measure("sessions", "Visits"),
+    Measure("page_views", "Page views"),
+)
+_ENGAGED = Measure("engaged_seconds_per_page_view", "Engaged time for each page view", "seconds", "ratio",
+                   ("engaged_seconds",), ("page_views",))  # fmt: skip
+_PLAYS = Measure("plays", "Video plays", said="video_plays", has_twin=False)
+_WATCHED = Measure("watch_hours", "Hours watched", "hours", said="video_watch_hours", has_twin=False)
+_REQUESTS = Measure("requests", "Requests", said="delivery_requests", has_twin=False)
+_GIGABYTES = Measure("gigabytes", "Delivered", "gigabytes", has_twin=False)
+# Rates of rows count as much as what they are rates of.
+_ERRORS = Measure("error_rate", "Failed requests", "share", "ratio", ("error_rate", "requests"), ("requests",),
+                  said="delivery_error_rate", has_twin=False, is_less_better=True)  # fmt: skip
+_COMPLETED = Measure("completion_rate", "Watched to the end", "share", "ratio", ("completion_rate", "plays"),
+                     ("plays",), said="video_completion_rate", has_twin=False)  # fmt: skip
+_WATCHING = (_PLAYS, _COMPLETED, _WATCHED, _ERRORS)
+
+REPORTS: dict[ReportName, ReportOf] = {
+    "overview": ReportOf(
+        "bi_brand_days",
+        "brand",
+        (
+            Measure("page_views", "Page views"),
+            Measure("sessions", "Visits"),
+            Measure("visitors", "Visitors a day", fold="per_day"),
+            _ENGAGED,
+            Measure("pages_per_session", "Page views for each visit", "ratio", "ratio",
+                    ("page_views",), ("viewing_sessions",)),
+            Measure("bounce_rate", "Bounce rate", "share", "ratio",
+                    ("bounces",), ("viewing_sessions",), is_less_better=True),
+            Measure("newsletter_signups", "Newsletters ordered"),
+            Measure("subscription_starts", "Subscriptions begun", has_twin=False),
+            Measure("subscription_cancels", "Subscriptions cancelled", has_twin=False, is_less_better=True),
+            Measure("active_subscriptions", "Subscriptions running", fold="last", has_twin=False),
+            Measure("video_plays", "Video plays", has_twin=False),
+            Measure("video_watch_hours", "Hours of video watched", "hours", has_twin=False),
+            Measure("ad_revenue_eur", "Advertising in videos", "euros", has_twin=False),
+        ),
+    ),
+    "subscriptions": ReportOf(
+        "bi_subscriptions",
+        "tier",
+        (
+            Measure("active", "Subscriptions running", fold="last", said="active_subscriptions"),
+            Measure("starts", "Begun", said="subscription_starts"),
+            Measure("cancels", "Cancelled", said="subscription_cancels", is_less_better=True),
+            Measure("churn_rate", "Cancelled a day", "share", "ratio", ("cancels",), ("active_at_start",),
+                    is_less_better=True, is_daily=True),
+        ),
+    ),
+    "conversions": ReportOf(
+        "bi_conversions",
+        "brand",
+        (
+            Measure("new_subscribers", "New subscribers a day", fold="per_day"),
+            Measure("conversion_rate", "Conversion", "share", "mean"),
+        ),
+    ),
+    "countries": ReportOf("reader_geography", "country", (*_VISITS, _ENGAGED)),
+    "devices": ReportOf("reader_devices", "device_type", (*_VISITS, _ENGAGED)),
+    "sources": ReportOf(
+        "bi_acquisition",
+        "referrer_medium",
+        (
+            *_VISITS,
+            Measure("newsletter_signups", "Newsletters ordered"),
+            Measure("bounces", "Bounces", is_less_better=True),
+        ),
+    ),
+    "videos": ReportOf(
+        "executive_summary",
+        "brand",
+        (
+            _PLAYS,
+            _COMPLETED,
+            _WATCHED,
+            Measure("play_rate", "Plays for each time shown", "share", "ratio", ("plays",), ("impressions",),
+                    said="video_play_rate", has_twin=False),
+            _ERRORS,
+            Measure("startup_ms_p95", "Slow starts", "milliseconds", "mean", has_twin=False, is_less_better=True),
+            Measure("rebuffer_ratio", "Standing still", "share", "mean", has_twin=False, is_less_better=True),
+            _GIGABYTES,
+        ),
+    ),
+    "video_networks": ReportOf("video_networks", "cdn", (_REQUESTS, _ERRORS, _GIGABYTES), has_brands=False),
+    "video_devices": ReportOf("video_devices", "device_type", _WATCHING, has_brands=False),
+    "video_countries": ReportOf("video_countries", "country_code", _WATCHING, has_brands=False),
+}  # fmt: skip

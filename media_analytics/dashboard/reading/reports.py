@@ -1,0 +1,226 @@
+"""Numbers of days from the warehouse, as the reader user.
+
+Belongs here: the queries of a report, the comparison with the time before, rows for a file. Does not belong here: which
+reports there are (`catalogue.py`), how files are written (`api/files.py`).
+
+A report reads rows of dates, never events, so its cost grows with the dates asked for.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from media_analytics.dashboard.reading.absent import rows_if_made
+from media_analytics.dashboard.reading.catalogue import REPORTS, ReportOf
+from media_analytics.dashboard.reading.kept import KeptByName
+from media_analytics.dashboard.reading.measures import Measure
+from media_analytics.dashboard.reading.spans import Span, span
+from media_analytics.dashboard.report_answers import (
+    Compared,
+    DayOf,
+    MeasureSaid,
+    Member,
+    Report,
+    ReportName,
+    Reports,
+    ReportSaid,
+    Who,
+)
+from media_analytics.resources.clickhouse import ClickHouse
+from media_analytics.warehouse.measures import sentences
+
+# Dates change once an hour.
+KEPT_SECONDS = 10.0
+MOST_MEMBERS = 50
+# Lines of a chart that can be told apart.
+MOST_LINES = 8
+MOST_ROWS = 100_000
+_COMMENT = "dashboard report"
+Rows = Sequence[Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a report is asked for. No brands: all of them."""
+
+    report: ReportName
+    span: Span
+    brands: tuple[str, ...]
+    who: Who
+
+    @property
+    def of(self) -> ReportOf:
+        """The report's entry in the catalogue."""
+        return REPORTS[self.report]
+
+
+class ReportReader:
+    """Reports of the catalogue; each answer is kept for some seconds."""
+
+    def __init__(self, clickhouse: ClickHouse, brands: Iterable[str]) -> None:
+        """Ask nothing yet."""
+        self._clickhouse = clickhouse
+        self._sentences = sentences()
+        self.brands = tuple(brands)
+        self._kept = KeptByName(self._ask, KEPT_SECONDS)
+
+    def all(self) -> Reports:
+        """Every report, with the default dates."""
+        default = span(None, None)
+        return Reports(
+            brands=list(self.brands),
+            first=default.first,
+            last=default.last,
+            reports=[
+                ReportSaid(
+                    name=name,
+                    dimension=of.dimension,
+                    has_brands=of.has_brands,
+                    measures=[said(m, "human", self._sentences) for m in of.measures],
+                )
+                for name, of in REPORTS.items()
+            ],
+        )
+
+    def report(self, asked: Asked) -> Report:
+        """The report.
+
+        Raises:
+            ServiceError: the store does not answer.
+        """
+        return self._kept.get(asked)
+
+    def rows(self, asked: Asked) -> tuple[list[str], Rows, bool]:
+        """Column names, rows by date, brand and member, and whether there are more than 100,000 of them."""
+        keys = ["date", *(["brand"] if asked.of.has_brands else []), asked.of.dimension]
+        keys = list(dict.fromkeys(keys))
+        measures = asked.of.measures
+        values = [f"{m.of_day(n)} AS {m.name}" for n, m in enumerate(measures)]
+        parts = ", ".join(m.of_rows(n, asked.who) for n, m in enumerate(measures))
+        sql = (
+            f"SELECT {', '.join(f'k_{k}' for k in keys)}, {', '.join(values)} FROM (SELECT "
+            f"{', '.join(f'rows.{k} AS k_{k}' for k in keys)}, {parts} FROM warehouse.{asked.of.table} AS rows "
+            f"WHERE rows.date >= {{first:Date32}} AND {_where(asked)} GROUP BY {', '.join(f'k_{k}' for k in keys)}) "
+            f"ORDER BY {', '.join(f'k_{k}' for k in keys)} LIMIT {MOST_ROWS + 1}"
+        )
+        found = self._rows(sql, _parameters(asked))
+        return [*keys, *(m.name for m in measures)], found[:MOST_ROWS], len(found) > MOST_ROWS
+
+    def _ask(self, asked: Asked) -> Report:
+        of, before = asked.of, asked.span.before
+        totals = {
+            bool(row[0]): dict(zip(_names(of), row[2:], strict=True))
+            for row in self._rows(_folded(asked, "''"), _parameters(asked))
+        }
+        members = self._members(asked)
+        shown = [m.name for m in members[:MOST_LINES]]
+        days = self._rows(_daily(asked), _parameters(asked) | {"members": shown}) if shown else []
+        return Report(
+            report=asked.report,
+            dimension=of.dimension,
+            first=asked.span.first,
+            last=asked.span.last,
+            before_first=before.first,
+            before_last=before.last,
+            newest=self._newest(of),
+            brands=list(asked.brands or self.brands) if of.has_brands else [],
+            who=asked.who,
+            measures=[said(m, asked.who, self._sentences) for m in of.measures],
+            total=_compared(of, totals.get(False, {}), totals.get(True, {})),
+            members=members,
+            days=[
+                DayOf(date=day, name=name, values=dict(zip(_names(of), values, strict=True)))
+                for day, name, *values in days
+            ],
+        )
+
+    def _members(self, asked: Asked) -> list[Member]:
+        of = asked.of
+        now: dict[str, dict[str, Any]] = {}
+        before: dict[str, dict[str, Any]] = {}
+        for is_before, name, *values in self._rows(
+            _folded(asked, f"rows.{of.dimension}"), _parameters(asked)
+        ):
+            (before if is_before else now)[str(name)] = dict(zip(_names(of), values, strict=True))
+        found = [
+            Member(name=name, measures=_compared(of, now.get(name, {}), before.get(name, {})))
+            for name in {**now, **before}
+        ]
+        first = of.measures[0].name
+        return sorted(found, key=lambda m: (-(m.measures[first].value or 0.0), m.name))[:MOST_MEMBERS]
+
+    def _newest(self, of: ReportOf) -> date | None:
+        rows = self._rows(f"SELECT count(), max(date) FROM warehouse.{of.table}", {})
+        return rows[0][1] if rows and rows[0][0] else None
+
+    def _rows(self, sql: str, parameters: Mapping[str, Any]) -> Rows:
+        return rows_if_made(self._clickhouse, sql, parameters, _COMMENT)
+
+
+def _names(of: ReportOf) -> list[str]:
+    return [m.name for m in of.measures]
+
+
+def _where(asked: Asked) -> str:
+    last = "rows.date <= {last:Date32}"
+    return f"{last} AND rows.brand IN {{brands:Array(String)}}" if _has_brands(asked) else last
+
+
+def _has_brands(asked: Asked) -> bool:
+    return asked.of.has_brands and bool(asked.brands)
+
+
+def _parameters(asked: Asked) -> dict[str, Any]:
+    dates = {"before": asked.span.before.first, "first": asked.span.first, "last": asked.span.last}
+    return dates | ({"brands": list(asked.brands)} if _has_brands(asked) else {})
+
+
+def _parts(asked: Asked, member: str, since: str) -> str:
+    """The parts of each measure by date and member."""
+    parts = ", ".join(m.of_rows(n, asked.who) for n, m in enumerate(asked.of.measures))
+    return (
+        f"SELECT rows.date AS day, {member} AS member, {parts} FROM warehouse.{asked.of.table} AS rows "
+        f"WHERE rows.date >= {{{since}:Date32}} AND {_where(asked)} GROUP BY day, member"
+    )
+
+
+def _folded(asked: Asked, member: str) -> str:
+    """One row a member for the time, and one for the time before."""
+    values = ", ".join(m.of_days(n) for n, m in enumerate(asked.of.measures))
+    return (
+        f"SELECT day < {{first:Date32}} AS is_before, member, {values} "
+        f"FROM ({_parts(asked, member, 'before')}) GROUP BY is_before, member"
+    )
+
+
+def _daily(asked: Asked) -> str:
+    values = ", ".join(m.of_day(n) for n, m in enumerate(asked.of.measures))
+    return (
+        f"SELECT day, member, {values} FROM ({_parts(asked, f'rows.{asked.of.dimension}', 'first')}) "
+        "WHERE member IN {members:Array(String)} ORDER BY day, member"
+    )
+
+
+def _compared(
+    of: ReportOf, now: Mapping[str, float | None], before: Mapping[str, float | None]
+) -> dict[str, Compared]:
+    return {name: compared(now.get(name), before.get(name)) for name in _names(of)}
+
+
+def compared(value: float | None, before: float | None) -> Compared:
+    """A value beside the one before."""
+    change = value / before - 1 if value is not None and before else None
+    return Compared(value=value, before=before, change=change)
+
+
+def said(measure: Measure, who: Who, sentences_by_name: Mapping[str, str]) -> MeasureSaid:
+    """A measure and what it means in an answer about `who`."""
+    return MeasureSaid(
+        name=measure.name,
+        title=measure.title,
+        means=" ".join(sentences_by_name[name] for name in measure.sentences(who)),
+        unit=measure.unit,
+        is_human=measure.is_human(who),
+        is_less_better=measure.is_less_better,
+    )

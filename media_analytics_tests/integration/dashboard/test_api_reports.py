@@ -1,0 +1,163 @@
+"""The API's reports, against marts with known rows in a real gateway, compared with what the database says itself."""
+
+import io
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from pyarrow import csv
+from pyarrow import parquet as pq
+
+from media_analytics_tests.integration.dashboard.planted import Api, Planted
+from media_analytics_tests.services.embedded import Embedded
+
+pytestmark = pytest.mark.integration
+TODAY = datetime.now(UTC).date()
+FIRST, LAST = TODAY - timedelta(days=7), TODAY - timedelta(days=1)
+BRANDS = ("bild", "welt")
+
+
+def brand_days() -> list[dict[str, Any]]:
+    """Two weeks of two brands; the second week has more. welt has no videos and misses its last date."""
+    rows = []
+    for n in range(14):
+        for b, brand in enumerate(BRANDS):
+            if (n, brand) == (13, "welt"):
+                continue
+            people = 100 * (b + 1) + 10 * n
+            row: dict[str, Any] = {
+                "date": FIRST - timedelta(days=7 - n), "brand": brand, "subscription_starts": n,
+                "subscription_cancels": 1, "active_subscriptions": 50 + n,
+            }  # fmt: skip
+            for twin, factor in (("", 2), ("_human", 1)):
+                row |= {
+                    f"sessions{twin}": people * factor, f"viewing_sessions{twin}": people * factor,
+                    f"visitors{twin}": people * factor - n, f"page_views{twin}": 3 * people * factor + n,
+                    f"bounces{twin}": 25 * factor, f"engaged_seconds{twin}": 12.5 * people * factor,
+                }  # fmt: skip
+            if brand == "bild":
+                row |= {"video_plays": 7, "ad_revenue_eur": 1.25}
+            rows.append(row)
+    return rows
+
+
+@pytest.fixture(scope="module")
+def marts(home: Embedded) -> Iterator[Planted]:
+    planted = Planted(home.settings)
+    planted.mart("bi_brand_days", brand_days())
+    yield planted
+    planted.mart("bi_brand_days", exists=False)
+
+
+def of_database(marts: Planted, first: date, last: date, twin: str = "_human") -> dict[str, Any]:
+    """The overview's measures by a query of its own."""
+    (row,) = marts.asked(
+        f"""SELECT toFloat64(sum(t.page_views{twin})) AS page_views, toFloat64(sum(t.sessions{twin})) AS sessions,
+        sum(t.bounces{twin}) / sum(t.viewing_sessions{twin}) AS bounce_rate,
+        sum(t.page_views{twin}) / sum(t.viewing_sessions{twin}) AS pages_per_session,
+        sum(t.engaged_seconds{twin}) / sum(t.page_views{twin}) AS engaged_seconds_per_page_view,
+        toFloat64(sum(t.subscription_starts)) AS subscription_starts,
+        sum(t.visitors{twin}) / uniqExact(t.date) AS visitors,
+        toFloat64(sumIf(t.active_subscriptions, t.date = toDate32('{last}'))) AS active_subscriptions,
+        toFloat64(sum(t.video_plays)) AS video_plays, sum(t.ad_revenue_eur) AS ad_revenue_eur
+        FROM warehouse.bi_brand_days AS t WHERE t.date BETWEEN toDate32('{first}') AND toDate32('{last}')"""
+    )
+    return row
+
+
+@pytest.mark.parametrize("who", ["human", "all"])
+def test_totals_are_those_of_the_database_beside_the_time_before(api: Api, marts: Planted, who: str) -> None:
+    """Catches a day too many or too few, robots among people, visitors summed over days, a ratio of ratios."""
+    found = api.get("/v1/reports/overview", first=FIRST, last=LAST, who=who)
+    twin = "_human" if who == "human" else ""
+    now = of_database(marts, FIRST, LAST, twin)
+    before = of_database(marts, FIRST - timedelta(days=7), FIRST - timedelta(days=1), twin)
+    total = found["total"]
+    assert {name: total[name]["value"] for name in now} == pytest.approx(now)
+    assert {name: total[name]["before"] for name in before} == pytest.approx(before)
+    assert total["page_views"]["change"] == pytest.approx(now["page_views"] / before["page_views"] - 1)
+    assert (found["newest"], found["who"]) == (str(LAST), who)
+    assert (found["before_first"], found["before_last"]) == (
+        str(FIRST - timedelta(days=7)),
+        str(FIRST - timedelta(days=1)),
+    )
+
+
+def test_members_and_days_add_up(api: Api, marts: Planted) -> None:
+    """Catches a brand that lends another its numbers, a day twice, a member sorted out of place."""
+    found = api.get("/v1/reports/overview", first=FIRST, last=LAST)
+    assert [m["name"] for m in found["members"]] == ["welt", "bild"]
+    views = found["total"]["page_views"]["value"]
+    assert sum(m["measures"]["page_views"]["value"] for m in found["members"]) == views
+    assert len(found["days"]) == 13
+    assert sum(d["values"]["page_views"] for d in found["days"]) == views
+    welt = found["members"][0]["measures"]
+    assert (welt["video_plays"]["value"], welt["video_plays"]["change"]) == (None, None)
+    # Its newest date is the one before the last.
+    assert welt["active_subscriptions"]["value"] == 62
+
+
+def test_brands_are_filtered_and_a_typo_is_named(api: Api, marts: Planted) -> None:
+    found = api.get("/v1/reports/overview", first=FIRST, last=LAST, brand=["bild"])
+    assert [m["name"] for m in found["members"]] == ["bild"]
+    (own,) = marts.asked(
+        f"SELECT sum(page_views_human) AS n FROM warehouse.bi_brand_days WHERE brand = 'bild' AND date >= '{FIRST}'"
+    )
+    assert found["total"]["page_views"]["value"] == float(own["n"])
+    for parameters, said in (
+        ({"brand": "bld"}, "no brand bld; there are "),
+        ({"first": LAST, "last": FIRST}, "after last"),
+        ({"who": "robots"}, "human"),
+    ):
+        answer = api.http.get("/v1/reports/overview", params=parameters)
+        assert answer.status_code == 422
+        assert said in answer.text
+    assert api.http.get("/v1/reports/nothing").status_code == 422
+
+
+def test_each_measure_says_what_it_means(api: Api, marts: Planted) -> None:
+    """Catches a sentence that says people only where all are counted."""
+    human = {m["name"]: m for m in api.get("/v1/reports/overview", who="human")["measures"]}
+    everybody = {m["name"]: m for m in api.get("/v1/reports/overview", who="all")["measures"]}
+    assert human["page_views"]["means"].startswith("How often pages were opened. People only")
+    assert everybody["page_views"]["means"] == "How often pages were opened."
+    assert (human["video_plays"]["is_human"], human["page_views"]["is_human"]) == (False, True)
+    assert "On an average day" in human["visitors"]["means"]
+
+
+def test_files_hold_the_same_numbers(api: Api, marts: Planted) -> None:
+    """Catches a file of other dates, another unit, a text in place of a number."""
+    path, asked = "/v1/reports/overview/rows", {"first": FIRST, "last": LAST}
+    answer = api.http.get(path, params=asked | {"kind": "parquet"})
+    assert f'filename="overview_{FIRST}_{LAST}_human.parquet"' in answer.headers["content-disposition"]
+    parquet = pq.read_table(io.BytesIO(answer.content)).to_pylist()
+    assert csv.read_csv(io.BytesIO(api.http.get(path, params=asked).content)).to_pylist() == parquet
+    assert [(r["date"], r["brand"]) for r in parquet][:2] == [(FIRST, "bild"), (FIRST, "welt")]
+    report = api.get("/v1/reports/overview", **asked)
+    days = {(d["date"], d["name"]): d["values"] for d in report["days"]}
+    assert {
+        (str(r["date"]), r["brand"]): {n: r[n] for n in r if n not in ("date", "brand")} for r in parquet
+    } == days
+
+
+def test_an_answer_that_did_not_change_is_not_sent_again(api: Api, marts: Planted) -> None:
+    asked = {"first": FIRST, "last": LAST}
+    first = api.http.get("/v1/reports/overview", params=asked)
+    again = api.http.get(
+        "/v1/reports/overview", params=asked, headers={"If-None-Match": first.headers["etag"]}
+    )
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_marts_that_nobody_made_yet_are_empty_and_no_error(api: Api, marts: Planted) -> None:
+    """Catches a 503 for everybody who opens the dashboard in a stack's first hour."""
+    marts.mart("bi_brand_days", exists=False)
+    try:
+        found = api.get("/v1/reports/overview", first=FIRST, last=LAST, who="all", brand=["politico"])
+        assert (found["newest"], found["members"], found["total"]["sessions"]["value"]) == (None, [], None)
+        assert (
+            api.http.get("/v1/reports/overview/rows", params={"brand": "politico"}).content.count(b"\n") == 1
+        )
+    finally:
+        marts.mart("bi_brand_days", brand_days())

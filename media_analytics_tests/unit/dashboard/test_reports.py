@@ -1,0 +1,136 @@
+"""Reports: their tables and words, their dates, their files, and the exposures of the pages."""
+
+import io
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, get_args
+
+import pytest
+from pyarrow import csv
+from pyarrow import parquet as pq
+
+from media_analytics.contracts.registry import TABLES
+from media_analytics.dashboard.api.files import file_of
+from media_analytics.dashboard.page.script import PAGES
+from media_analytics.dashboard.reading import articles
+from media_analytics.dashboard.reading.catalogue import REPORTS
+from media_analytics.dashboard.reading.measures import Measure
+from media_analytics.dashboard.reading.reports import compared
+from media_analytics.dashboard.reading.spans import Span, SpanError, span
+from media_analytics.dashboard.report_answers import ReportName
+from media_analytics.resources import dbt
+from media_analytics.warehouse.measures import sentences
+
+MANIFEST = dbt.manifest()
+EXPOSURES = {e["name"]: e for e in MANIFEST["exposures"].values()}
+
+
+def _columns(table: str) -> set[str]:
+    """The columns of a mart or of a copy."""
+    node = MANIFEST["nodes"].get(f"model.media_analytics.{table}")
+    return set(node["columns"]) if node else set(TABLES[f"warehouse.{table}"].column_names)
+
+
+def test_the_api_names_the_reports_of_the_catalogue() -> None:
+    assert set(get_args(ReportName)) == set(REPORTS)
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_report_reads_columns_that_are_there_and_has_words_for_them(name: ReportName) -> None:
+    """Would catch a renamed column, a twin that is not there or is left unused, a measure without a meaning."""
+    of = REPORTS[name]
+    columns = _columns(of.table)
+    assert {"date", of.dimension} <= columns
+    assert ("brand" in columns) == of.has_brands
+    _check(of.measures, columns)
+
+
+@pytest.mark.parametrize("table", articles.MEASURES)
+def test_the_page_of_articles_reads_columns_that_are_there(table: str) -> None:
+    _check(articles.MEASURES[table], _columns(table))
+
+
+def _check(measures: Sequence[Measure], columns: set[str]) -> None:
+    said = sentences()
+    for measure in measures:
+        for column in (*(measure.above or (measure.name,)), *measure.below):
+            assert column in columns, column
+            assert (f"{column}_human" in columns) == measure.has_twin, column
+        assert (measure.fold == "ratio") == bool(measure.below), measure.name
+        assert all(said[name].endswith(".") for name in measure.sentences("human")), measure.name
+
+
+def test_every_page_is_an_exposure_and_names_the_tables_it_reads() -> None:
+    """Would catch a page that lineage does not show, and a report that reads a mart its exposure does not name."""
+    assert set(EXPOSURES) == {f"dashboard_{path.replace('-', '_')}" for _, _, path in PAGES}
+    for page, title, path in PAGES:
+        exposure: Any = EXPOSURES[f"dashboard_{path.replace('-', '_')}"]
+        assert exposure["label"] == title
+        reports: tuple[ReportName, ...] = getattr(page, "REPORTS", ())
+        tables = {REPORTS[r].table for r in reports} | ({*articles.TABLES} if path == "articles" else set())
+        if tables:
+            assert {node.split(".")[-1] for node in exposure["depends_on"]["nodes"]} == tables
+
+
+def test_without_dates_a_report_is_about_four_weeks_that_are_over() -> None:
+    """Would catch a day that is still open beside whole ones, and a comparison of unlike weekdays."""
+    found = span(None, None, date(2026, 3, 10))
+    assert found == Span(date(2026, 2, 10), date(2026, 3, 9))
+    assert found.before == Span(date(2026, 1, 13), date(2026, 2, 9))
+    assert found.first.weekday() == found.before.first.weekday()
+
+
+def test_one_date_is_enough() -> None:
+    today = date(2026, 3, 10)
+    assert span(date(2026, 3, 1), None, today) == Span(date(2026, 3, 1), date(2026, 3, 9))
+    assert span(today, None, today) == Span(today, today)
+    assert span(None, date(2026, 1, 28), today) == Span(date(2026, 1, 1), date(2026, 1, 28))
+    assert Span(today, today).before == Span(date(2026, 3, 9), date(2026, 3, 9))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "said"),
+    [
+        (date(2026, 1, 2), date(2026, 1, 1), "after last"),
+        (date(2025, 1, 1), date(2026, 1, 2), "367 days; ask for 366"),
+        (date.min, date(2026, 1, 1), "no numbers of 0001-01-01"),
+        (None, date.min, "no numbers of 0001-01-01"),
+        (date.max, date.max, "no numbers of 9999-12-31"),
+    ],
+)
+def test_dates_that_no_report_is_about_are_refused(first: date | None, last: date, said: str) -> None:
+    """Would catch an error of the API, or of the store, in place of one of whoever asks."""
+    with pytest.raises(SpanError, match=said):
+        span(first, last, date(2026, 3, 10))
+
+
+def test_a_change_needs_something_to_compare_with() -> None:
+    """Would catch an endless change from nothing, and nothing now told as a fall by all."""
+    assert compared(12.0, 10.0).change == pytest.approx(0.2)
+    assert compared(0.0, 10.0).change == -1
+    assert (compared(12.0, 0.0).change, compared(12.0, None).change, compared(None, 3.0).change) == (
+        None,
+    ) * 3
+
+
+NAMES = ["date", "brand", "page_views", "bounce_rate"]
+ROWS = [(date(2026, 1, 1), "=cmd()", 12, 0.25), (date(2026, 1, 2), "welt", 7, None)]
+
+
+def test_parquet_holds_dates_and_numbers() -> None:
+    table = pq.read_table(io.BytesIO(file_of(NAMES, ROWS, "parquet")))
+    assert [str(f.type) for f in table.schema] == ["date32[day]", "string", "double", "double"]
+    assert [tuple(row.values()) for row in table.to_pylist()] == ROWS
+
+
+def test_csv_holds_the_same_and_runs_nothing_in_a_spreadsheet() -> None:
+    """Would catch a formula from a stranger's text, and null written as a word or as 0."""
+    found = file_of(NAMES, ROWS, "csv")
+    assert found.decode().splitlines()[2] == '2026-01-02,"welt",7,'
+    read = csv.read_csv(io.BytesIO(found)).to_pylist()
+    assert (read[0]["brand"], read[1]["bounce_rate"]) == ("'=cmd()", None)
+
+
+def test_a_file_without_rows_has_its_heading() -> None:
+    assert file_of(NAMES, [], "csv").decode().strip() == '"date","brand","page_views","bounce_rate"'
+    assert pq.read_table(io.BytesIO(file_of(NAMES, [], "parquet"))).column_names == NAMES
