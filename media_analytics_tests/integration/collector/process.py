@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +124,25 @@ def metrics_of(client: httpx.Client) -> dict[str, float]:
     }
 
 
-def read_topic(home: Embedded, topic: str) -> list[dict[str, Any]]:
-    """Every record that the topic holds now, decoded, with `_partition` and `_offset`."""
+def ends_of(home: Embedded, topic: str) -> dict[int, int]:
+    """Where each partition of the topic ends now.
+
+    Tests of one broker take it first and read from there: others have written to the topic before
+    them, letters with keys of their own among it.
+    """
+    consumer = Consumer({**home.settings.kafka.client_config(), "group.id": "test"})
+    try:
+        parts = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in parts}
+    finally:
+        consumer.close()
+
+
+def read_topic(home: Embedded, topic: str, since: Mapping[int, int] | None = None) -> list[dict[str, Any]]:
+    """Every record from `since` (or the first) to the end of now, decoded, with its coordinates.
+
+    The coordinates are `_partition` and `_offset`.
+    """
     config = {
         "group.id": "test",
         "enable.auto.commit": False,
@@ -137,7 +155,8 @@ def read_topic(home: Embedded, topic: str) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = []
     try:
         parts = sorted(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
-        consumer.assign([TopicPartition(topic, p, 0) for p in parts])
+        starts = since or {}
+        consumer.assign([TopicPartition(topic, p, starts.get(p, 0)) for p in parts])
         deadline = time.monotonic() + 60
         ended: set[int] = set()
         while len(ended) < len(parts):

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from media_analytics_tests.integration.collector.process import Collector, read_topic
+from media_analytics_tests.integration.collector.process import Collector, ends_of, read_topic
 from media_analytics_tests.services.embedded import Embedded
 from streaming.dead_letters.letters import original_bytes
 
@@ -171,12 +171,13 @@ def test_clickstream_items_are_mapped(client: httpx.Client, home: Embedded) -> N
 def test_an_unparsable_line_is_a_rejected_item_and_a_dead_letter(
     client: httpx.Client, home: Embedded
 ) -> None:
+    before = ends_of(home, "dead_letters")
     batch = log_batch(LOG_LINE, "no quotes 192.0.2.9", LOG_LINE + "\x00", source=f"{uuid.uuid4()}.log")
     answer = client.post("/v1/access-log", json=batch)
     assert (answer.status_code, answer.json()["accepted"], answer.json()["rejected"]) == (200, 1, 2)
     again = client.post("/v1/access-log", json=batch)
     assert [i["event_id"] for i in again.json()["items"]] == [i["event_id"] for i in answer.json()["items"]]
-    letters = [r for r in read_topic(home, "dead_letters") if r["stage"] == "collector"]
+    letters = read_topic(home, "dead_letters", before)
     key = home.settings.privacy.dead_letter_key
     mine = [r for r in letters if original_bytes(r, key) == b"no quotes 192.0.2.9"]
     assert len(mine) == 2

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from media_analytics_tests.integration.collector.process import Collector, metrics_of, read_topic
+from media_analytics_tests.integration.collector.process import Collector, ends_of, metrics_of, read_topic
 from media_analytics_tests.services.embedded import Embedded
 from media_analytics_tests.unit.collector.test_families import item as family_item
 from streaming.codecs.families import families
@@ -221,6 +221,7 @@ def test_every_refusal_becomes_a_letter_with_its_source(
     """Item, whole request, too long a body, pixel: each once, however often it is sent."""
     from streaming.dead_letters.letters import original_bytes
 
+    before = ends_of(home, "dead_letters")
     mark = str(uuid.uuid4())
     bad_item = json.dumps({"event_type": "look", "title": mark})
     huge = b'["' + mark.encode() + b"x" * (2 * 1024 * 1024)
@@ -232,7 +233,7 @@ def test_every_refusal_becomes_a_letter_with_its_source(
         assert client.post(EVENTS, content=huge, headers=as_json).status_code == 413
         assert client.get("/v1/pixel", params={"brand": "bild", "colour": mark}).status_code == 400
     key = home.settings.privacy.dead_letter_key
-    letters = [(r, original_bytes(r, key)) for r in read_topic(home, "dead_letters")]
+    letters = [(r, original_bytes(r, key)) for r in read_topic(home, "dead_letters", before)]
     mine = [(r, text) for r, text in letters if mark.encode() in text]
     found = {
         (r["source"], r["reason"], r["field"], r["is_replayable"], r["original_length"]): text
