@@ -4,6 +4,7 @@ Belongs here: one function. Does not belong here: anything else (`build.py` asse
 """
 
 import os
+from functools import cache
 
 import dagster as dg
 
@@ -12,6 +13,10 @@ from media_analytics.settings import load_settings
 
 
 @dg.definitions
+@cache
 def defs() -> dg.Definitions:
-    """The definitions of the installation that the environment describes."""
+    """The definitions of the installation that the environment describes, made once a process.
+
+    Dagster asks for them again at each run; a run that was forked from a process that has them makes nothing.
+    """
     return build_defs(load_settings(os.environ))

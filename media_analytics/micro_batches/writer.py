@@ -17,8 +17,8 @@ missing, it writes the dates a second time, as of another batch. After 4 the com
 run or sensor tick reports it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -37,6 +37,9 @@ from spark_jobs.user_events import positions
 from spark_jobs.user_events.positions import Bounds
 from streaming.codecs.registry import RegistryClient
 from streaming.runtime import effects
+
+# A record that only the audit refused keeps the check red this long.
+RED_FOR = timedelta(hours=24)
 
 
 class MicroBatchWriter:
@@ -150,8 +153,11 @@ class MicroBatchWriter:
         self._hook("read")
         self.send_letters(judged)
         self._hook("letters")
-        note = bounds.note(self.table.application, written_at=self._now().isoformat(), **_facts(judged))
-        store = self.store
+        store, now = self.store, self._now()
+        said = _facts(judged) | {
+            "poisoned": _poisoned(store.newest(), bounds.number, len(judged.poison), now)
+        }
+        note = bounds.note(self.table.application, written_at=now.isoformat(), **said)
         if store.dates_path is not None:
             store.append(store.dates_path, self.dates_of(judged.rows, batch_id), bounds, note)
         if store.dates_path is not None and is_repeated:
@@ -164,7 +170,15 @@ class MicroBatchWriter:
         return batch
 
 
-def _facts(judged: Judged) -> Mapping[str, Any]:
+def _poisoned(last: Batch | None, number: int, count: int, now: datetime) -> dict[str, tuple[int, str]]:
+    """What a note says of refused records: its own, and those its last one says that are young enough."""
+    found = last.poisoned_since(now - RED_FOR) if last else {}
+    if count:
+        found[number] = (count, now)
+    return {str(n): (refused, at.isoformat()) for n, (refused, at) in found.items()}
+
+
+def _facts(judged: Judged) -> dict[str, Any]:
     hours: dict[str, int] = {}
     for hour in judged.rows["appended_hour"].to_pylist():
         hours[hour] = hours.get(hour, 0) + 1

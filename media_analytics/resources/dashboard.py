@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from media_analytics.settings import Settings
+from media_analytics.tls import certificates
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Dashboard:
                 json=result,
                 headers={"authorization": f"Bearer {token}"} if token else {},
                 timeout=TIMEOUT_SECONDS,
+                verify=certificates(),
             )
             answer.raise_for_status()
         except httpx.HTTPError as error:

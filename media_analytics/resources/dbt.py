@@ -9,12 +9,15 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import dagster as dg
 from dagster_dbt import DbtCliInvocation, DbtCliResource
+from packaging.version import Version
 
 from media_analytics.errors import SettingsError
 from media_analytics.settings import Settings
@@ -58,6 +61,14 @@ def profile(settings: Settings) -> Mapping[str, Any]:
     return {PROFILE: {"target": TARGET, "outputs": {TARGET: output}}}
 
 
+class _InstalledDbt(DbtCliResource):
+    """dbt of this interpreter. dagster-dbt would start `dbt --version` at each command: seconds of a core."""
+
+    @cached_property
+    def _cli_version(self) -> Version:
+        return Version(version("dbt-core"))
+
+
 class Dbt:
     """Starts dbt commands. Nothing is written before the first one."""
 
@@ -91,8 +102,8 @@ class Dbt:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _resource(self, folder: Path) -> DbtCliResource:
-        return DbtCliResource(
+    def _resource(self, folder: Path) -> _InstalledDbt:
+        return _InstalledDbt(
             project_dir=str(PROJECT),
             profiles_dir=str(folder),
             profile=PROFILE,

@@ -145,8 +145,12 @@ for name in sys.argv[1:]:
 """
 
 
+# Python's forkserver can only be told what to import: importing it is how it is run.
+RUN_BY_IMPORT = Path("media_analytics/local/dagster_runs.py")
+
+
 def test_every_module_imports_in_a_fresh_interpreter_without_network_or_environment(tmp_path: Path) -> None:
-    names = [dotted(m) for m in modules() if m.name != "__main__.py"]
+    names = [dotted(m) for m in modules() if m.name != "__main__.py" and m != RUN_BY_IMPORT]
     result = subprocess.run(
         [sys.executable, "-c", _IMPORT_ALL, *names], cwd=tmp_path, capture_output=True, text=True, check=False
     )

@@ -82,7 +82,8 @@ def last_batch(path: str, application: str = APPLICATION, fix: Fix = fix) -> Bou
     Raises:
         DataLossError: it did write, but the log does not say where it stopped.
     """
-    for limit in (20, None):
+    # Nearly always the newest commit says it.
+    for limit in (1, 20, None):
         for _, note in io.notes(path, limit):
             if found := of_note(note, application):
                 return found

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from media_analytics.errors import MediaAnalyticsError
+from media_analytics.tls import certificates
 
 _CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 _NOT_FOUND = 404
@@ -40,7 +41,10 @@ class RegistryClient:
         self._url = url.rstrip("/")
         # Nothing between us and the registry: proxy variables are for other networks.
         self._http = httpx.Client(
-            timeout=timeout_seconds, trust_env=False, headers={"Content-Type": _CONTENT_TYPE}
+            timeout=timeout_seconds,
+            trust_env=False,
+            headers={"Content-Type": _CONTENT_TYPE},
+            verify=certificates(),
         )
         self._schemas: dict[int, dict[str, Any]] = {}
         self._ids: dict[tuple[str, str], int] = {}

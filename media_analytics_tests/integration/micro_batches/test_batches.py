@@ -129,6 +129,15 @@ def test_a_part_that_only_the_audit_refuses_costs_its_poison_alone(world: World)
     assert (letter["reason"], letter["source_offset"]) == ("contract", 5)
     assert reads[:2] == [9, 9], "judged twice, the second time on records read anew"
     assert batch.poison == 1
+    for n in range(9, 21):
+        world.send("content.events", [content_event(n)])
+        list(writer.catch_up(world.kafka.end_offsets("content.events")))
+    newest = writer.store.newest()
+    assert newest is not None
+    assert {n: count for n, (count, _) in newest.poisoned.items()} == {1: 1}, (
+        "twelve batches later, on one commit"
+    )
+    assert newest.poisoned_since(world.now()) == {}
 
 
 def test_a_long_pause_is_caught_up_in_bounded_commits(world: World) -> None:
