@@ -50,8 +50,8 @@ test-integration: setup-test ## Tests on the real embedded services
 test-all: setup-test $(VENV)/.conformance ## Everything, long faults and conformance suites included
 	@$(BIN)/python -m media_analytics_tests.stages lint types unit integration e2e slow
 
-bench: setup-test ## Times and rows a second; writes .media-analytics/bench/latest.json
-	@$(BIN)/python -m media_analytics_tests.benchmarks
+bench: setup-test ## Times and rows a second (ONLY="path latency" for some); writes .media-analytics/bench/latest.json
+	@$(BIN)/python -m media_analytics_tests.benchmarks $(ONLY)
 
 lint: setup-test ## Lint and types
 	@$(BIN)/python -m media_analytics_tests.stages lint types
