@@ -26,7 +26,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._listoffsets import OffsetSpec
+from confluent_kafka.admin._listoffsets import ListOffsetsResultInfo, OffsetSpec
 from fastavro import parse_schema, schemaless_reader
 
 from media_analytics.errors import ServiceError
@@ -38,6 +38,8 @@ TIMEOUT_SECONDS = 15.0
 _SPEC: Any = OffsetSpec
 # The Confluent framing: one zero byte, then the schema id.
 FRAME_BYTES = 5
+_WITHOUT_LEADER = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+_PAUSE_SECONDS = 0.2
 _LOG = logging.getLogger(__name__)
 
 
@@ -102,9 +104,9 @@ class KafkaLog:
     def newest_append(self, name: str) -> datetime | None:
         """Append time of the newest record; None when there is none."""
         with self._explained(f"reading the newest time of topic {name}"):
-            asked = {TopicPartition(name, p): _SPEC.max_timestamp() for p in range(self._partitions(name))}
-            answers = self._admin.list_offsets(asked, request_timeout=TIMEOUT_SECONDS)
-            millis = max(future.result().timestamp for future in answers.values())
+            places = [TopicPartition(name, p) for p in range(self._partitions(name))]
+            found = self._asked(places, _SPEC.max_timestamp(), IsolationLevel.READ_UNCOMMITTED)
+            millis = max(one.timestamp for one in found.values())
         return datetime.fromtimestamp(millis / 1000, UTC) if millis >= 0 else None
 
     def extents(self, names: Collection[str]) -> dict[str, dict[int, tuple[int, int]]]:
@@ -195,12 +197,25 @@ class KafkaLog:
             return {partition: offset for (_, partition), offset in self._list(places, spec).items()}
 
     def _list(self, places: Iterable[TopicPartition], spec: Any) -> dict[tuple[str, int], int]:
-        answers = self._admin.list_offsets(
-            dict.fromkeys(places, spec),
-            isolation_level=IsolationLevel.READ_COMMITTED,
-            request_timeout=TIMEOUT_SECONDS,
-        )
-        return {(tp.topic, tp.partition): future.result().offset for tp, future in answers.items()}
+        found = self._asked(places, spec, IsolationLevel.READ_COMMITTED)
+        return {(tp.topic, tp.partition): one.offset for tp, one in found.items()}
+
+    def _asked(
+        self, places: Iterable[TopicPartition], spec: Any, isolation: IsolationLevel
+    ) -> dict[TopicPartition, ListOffsetsResultInfo]:
+        """Asks again while a partition has no leader: its topic is new, or a broker has just left."""
+        asked = dict.fromkeys(places, spec)
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while True:
+            answers = self._admin.list_offsets(
+                asked, isolation_level=isolation, request_timeout=TIMEOUT_SECONDS
+            )
+            try:
+                return {place: future.result() for place, future in answers.items()}
+            except KafkaException as error:
+                if error.args[0].code() not in _WITHOUT_LEADER or time.monotonic() > deadline:
+                    raise
+            time.sleep(_PAUSE_SECONDS)
 
     def _partitions(self, name: str) -> int:
         metadata = self._admin.list_topics(name, timeout=TIMEOUT_SECONDS).topics[name]
