@@ -8,13 +8,17 @@ forkserver of `multiprocessing`. Decision 0025 has the numbers.
 """
 
 import multiprocessing
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
+import dagster as dg
 from dagster._cli.api import api_cli
 from dagster._grpc import server
 
 from media_analytics.errors import MediaAnalyticsError
+from media_analytics.local.lost_runs import are_there_started, fail_lost_runs
 
 # What every run imports: ours, this module, how Dagster keeps runs and events.
 PRELOADED = (
@@ -49,7 +53,11 @@ class ForkingServer(server.DagsterApiServer):
 
 
 def main() -> None:
-    """Serve until SIGTERM."""
+    """End what a former server left, then serve until SIGTERM."""
+    if are_there_started(Path(os.environ["DAGSTER_HOME"])):
+        with dg.DagsterInstance.get() as instance:
+            for run_id in fail_lost_runs(instance):
+                print(f"run {run_id} had no process any more: marked as failed", flush=True)
     vars(server)["DagsterApiServer"] = ForkingServer
     api_cli(["grpc", *sys.argv[1:]])
 
