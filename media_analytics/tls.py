@@ -12,5 +12,8 @@ import httpx
 
 @cache
 def certificates() -> ssl.SSLContext:
-    """What httpx would make for each client. Reading the certificates takes longer than a small request."""
+    """What httpx would make for each client; `SSL_CERT_FILE` and `SSL_CERT_DIR` name other certificates.
+
+    Reading them takes longer than a small request.
+    """
     return httpx.create_ssl_context()

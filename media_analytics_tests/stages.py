@@ -16,6 +16,7 @@ from media_analytics.local.loopback import without_proxy
 from media_analytics_tests.services import external
 
 ROOT = Path(__file__).parent.parent
+# Of `make test`; what is slow may take as long as it does.
 LIMIT_SECONDS = 60 * 60
 # A Java of a test lives for seconds: its second compiler takes a third of its CPU time and pays none of it back.
 _SHORT_LIVES = "-XX:TieredStopAtLevel=1"
@@ -69,7 +70,7 @@ def main(names: list[str]) -> int:
     for name, seconds, result in durations:
         print(f"{name:<14} {seconds:>7.1f}  {result}")
     print(f"{'total':<14} {total:>7.1f}")
-    if total > LIMIT_SECONDS:
+    if total > LIMIT_SECONDS and "slow" not in names:
         print(f"error: the stages took {total:.0f} s; the limit is {LIMIT_SECONDS} s", file=sys.stderr)
         code = code or 1
     return code

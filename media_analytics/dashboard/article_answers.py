@@ -52,6 +52,8 @@ class ArticleLife(Answer):
     who: Who
     first: date
     last: date
+    before_first: date
+    before_last: date
     headline: str | None = Field(description="Null, too, when nobody read it on these dates.")
     section: str | None
     authors: list[str]

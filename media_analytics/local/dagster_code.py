@@ -10,12 +10,16 @@ forkserver of `multiprocessing`. Decision 0025 has the numbers.
 import multiprocessing
 import os
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster._cli.api import api_cli
+from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._grpc import server
+from dagster._grpc.client import DagsterGrpcClient
 
 from media_analytics.errors import MediaAnalyticsError
 from media_analytics.local.lost_runs import are_there_started, fail_lost_runs
@@ -52,12 +56,29 @@ class ForkingServer(server.DagsterApiServer):
         vars(self)[_CONTEXT] = context
 
 
+def _end_lost_runs(socket: str) -> None:
+    """Mark what a former server left, once this one answers: the daemon repeats a run at once, or never."""
+    client = DagsterGrpcClient(socket=socket)
+    while not _answers(client):
+        time.sleep(0.2)
+    with dg.DagsterInstance.get() as instance:
+        for run_id in fail_lost_runs(instance):
+            print(f"run {run_id} had no process any more: marked as failed", flush=True)
+
+
+def _answers(client: DagsterGrpcClient) -> bool:
+    try:
+        client.ping("")
+    except DagsterUserCodeUnreachableError:
+        return False
+    return True
+
+
 def main() -> None:
-    """End what a former server left, then serve until SIGTERM."""
+    """Serve until SIGTERM, and end what a former server left."""
     if are_there_started(Path(os.environ["DAGSTER_HOME"])):
-        with dg.DagsterInstance.get() as instance:
-            for run_id in fail_lost_runs(instance):
-                print(f"run {run_id} had no process any more: marked as failed", flush=True)
+        socket = sys.argv[sys.argv.index("--socket") + 1]
+        threading.Thread(target=_end_lost_runs, args=[socket], name="lost-runs", daemon=True).start()
     vars(server)["DagsterApiServer"] = ForkingServer
     api_cli(["grpc", *sys.argv[1:]])
 

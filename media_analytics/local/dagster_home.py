@@ -39,6 +39,11 @@ run_monitoring:
   cancel_timeout_seconds: 60
   # A run whose process was killed is found and marked as failed.
   poll_interval_seconds: 60
+run_retries:
+  enabled: true
+  max_retries: 1
+  # A failed asset has its own retries; this one is for runs whose process was killed.
+  retry_on_asset_or_op_failure: false
 retention:
   schedule:
     purge_after_days: 30

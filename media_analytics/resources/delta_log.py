@@ -148,12 +148,16 @@ class DeltaLog:
         columns: Sequence[str],
         partitions: Sequence[str] | None = None,
         version: int | None = None,
+        where: pc.Expression | None = None,
     ) -> pa.Table:
-        """Columns of a small table, or of its partitions (ISO text), without Spark: for ledgers, not for events."""
+        """Columns of a small table, without Spark: for ledgers, not for events.
+
+        `partitions` (ISO text) or `where` narrow the rows; files that cannot hold any are not read.
+        """
         data = self._table(contract, version).to_pyarrow_dataset()
         column = contract.partition_column
         if partitions is None or column is None:
-            return data.to_table(list(columns))
+            return data.to_table(list(columns), filter=where)
         kind = data.schema.field(column).type
         return data.to_table(list(columns), filter=pc.field(column).isin(pa.array(partitions).cast(kind)))
 

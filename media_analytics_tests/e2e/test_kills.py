@@ -5,10 +5,14 @@ Would catch what `test_faults.py` would, for the services of Dagster, too, and w
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
+import dagster as dg
+import psutil
 import pytest
+from dagster._core.storage.tags import PARENT_RUN_ID_TAG
 
-from media_analytics.local import services
+from media_analytics.local import dagster_home, services, supervision
 from media_analytics.local.faults.harm import Harm
 from media_analytics.local.faults.load import Load
 from media_analytics.local.faults.proof import held
@@ -66,3 +70,30 @@ def test_a_killed_service_loses_and_doubles_nothing(
         return [one.events_missing for one in found] == [0, 0]
 
     wait_until(has_them, STORED_WITHIN_SECONDS, lambda: f"acknowledged events are missing after {name}")
+
+
+def _kill_with_its_runs(home: Home) -> None:
+    """End the code server, the process that runs are forked from, and every run, as a power cut does."""
+    server = psutil.Process((supervision.programs(home) or {})["dagster-code"].pid)
+    for process in [server, *server.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def test_a_run_that_was_killed_with_its_server_is_repeated(home: Home, load: Load) -> None:
+    """Would catch a run that stays started for ever and holds its tables, and one that nobody repeats."""
+    with dg.DagsterInstance.from_config(str(dagster_home.folder(home))) as instance:
+
+        def started() -> list[dg.DagsterRun]:
+            return list(instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])))
+
+        wait_until(lambda: bool(started()), 360, lambda: "no run starts")
+        _kill_with_its_runs(home)
+        killed = [one.run_id for one in started()]
+        assert killed, "the runs ended before they were killed"
+
+        def repeated(run_id: str) -> bool:
+            runs = instance.get_runs(dg.RunsFilter(tags={PARENT_RUN_ID_TAG: run_id}))
+            return any(one.status is dg.DagsterRunStatus.SUCCESS for one in runs)
+
+        wait_until(lambda: all(map(repeated, killed)), 180, lambda: str(instance.get_runs(limit=10)))

@@ -10,9 +10,8 @@ from fastapi import APIRouter, Query
 from media_analytics.dashboard.answers import Page
 from media_analytics.dashboard.api.parameters import Cursor, Limit, part
 from media_analytics.dashboard.health_answers import CheckNow, RestatementNow
-from media_analytics.dashboard.reading.health import Health
+from media_analytics.dashboard.reading.health import MOST_DAYS, Health
 
-MOST_DAYS = 366
 # Less than a page waits for an answer.
 DAGSTER_SECONDS = 10.0
 Days = Annotated[int, Query(ge=1, le=MOST_DAYS, description="How far back a change was recorded.")]

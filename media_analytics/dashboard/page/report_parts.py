@@ -5,7 +5,6 @@ which report a page shows.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
 from typing import Any
 
 import streamlit as st
@@ -105,12 +104,9 @@ def metrics(found: dict[str, Any]) -> None:
 
 def caption_of_dates(found: dict[str, Any]) -> None:
     """Which dates are compared, and when a date begins for this reader."""
-    first, last = (date.fromisoformat(found[name]) for name in ("first", "last"))
-    before_last = first - timedelta(days=1)
-    before_first = before_last - (last - first)
     st.caption(
         f"{numbers.days(found['first'], found['last'])}, compared with "
-        f"{numbers.days(before_first.isoformat(), before_last.isoformat())}. {filters.days_are_utc()}"
+        f"{numbers.days(found['before_first'], found['before_last'])}. {filters.days_are_utc()}"
     )
 
 

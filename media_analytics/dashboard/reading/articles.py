@@ -16,6 +16,7 @@ from media_analytics.dashboard.article_answers import (
     SourceOfArticle,
 )
 from media_analytics.dashboard.reading.absent import rows_if_made
+from media_analytics.dashboard.reading.folding import Folding
 from media_analytics.dashboard.reading.kept import KeptByName
 from media_analytics.dashboard.reading.measures import Measure
 from media_analytics.dashboard.reading.reports import KEPT_SECONDS, compared, said
@@ -47,8 +48,9 @@ MEASURES: dict[str, tuple[Measure, ...]] = {
 }  # fmt: skip
 _UNREAD: Sequence[Any] = (None, None, (), False, None)
 _COMMENT = "dashboard article"
-_OF_ARTICLE = "rows.brand = {brand:String} AND rows.page_key = {page_key:String}"
-_DATES = "rows.date >= {first:Date32} AND rows.date <= {last:Date32}"
+_OF_ARTICLE = ("rows.brand = {brand:String}", "rows.page_key = {page_key:String}")
+_DATES = ("rows.date >= {first:Date32}", "rows.date <= {last:Date32}")
+_READ = " AND ".join((*_OF_ARTICLE, *_DATES))
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class Articles:
             "(positionCaseInsensitiveUTF8(ifNull(rows.headline, ''), {words:String}) > 0 "
             "OR positionCaseInsensitiveUTF8(rows.page_key, {words:String}) > 0)"
         )
-        where = [_DATES]
+        where = [*_DATES]
         where += ["rows.brand IN {brands:Array(String)}"] if asked.brands else []
         where += [has_words] if asked.words else []
         rows = self._rows(
@@ -126,20 +128,20 @@ class Articles:
             "first": asked.span.first,
             "last": asked.span.last,
         }
-        of = {"brand": asked.brand, "page_key": asked.page_key}
         found = self._rows(
             "SELECT rows.headline, rows.section, rows.authors, rows.is_premium, rows.word_count "
-            f"FROM warehouse.editorial_articles AS rows WHERE {_OF_ARTICLE} AND {_DATES} "
+            f"FROM warehouse.editorial_articles AS rows WHERE {_READ} "
             "ORDER BY rows.date DESC LIMIT 1",
-            {name: value for name, value in parameters.items() if name != "before"},
+            parameters,
         )
         headline, section, authors, is_premium, word_count = found[0] if found else _UNREAD
         total: dict[bool, dict[str, float | None]] = {True: {}, False: {}}
         days: dict[Any, dict[str, float | None]] = {}
         for table, measures in MEASURES.items():
-            for is_before, *values in self._rows(_folded(table, measures, asked.who), parameters):
+            folding = Folding(table, measures, asked.who, _OF_ARTICLE)
+            for is_before, _, *values in self._rows(folding.totals(), parameters):
                 total[bool(is_before)] |= _named(measures, values)
-            for day, *values in self._rows(_daily(table, measures, asked.who), parameters):
+            for day, _, *values in self._rows(folding.days(), parameters):
                 days.setdefault(day, {}).update(_named(measures, values))
         every = [m for measures in MEASURES.values() for m in measures]
         return ArticleLife(
@@ -148,6 +150,8 @@ class Articles:
             who=asked.who,
             first=asked.span.first,
             last=asked.span.last,
+            before_first=asked.span.before.first,
+            before_last=asked.span.before.last,
             headline=headline,
             section=section,
             authors=list(authors),
@@ -161,24 +165,24 @@ class Articles:
                 for day in sorted(days)
             ],
             sources=self._sources(asked, parameters),
-            first_hours=self._first_hours(asked, of),
+            first_hours=self._first_hours(asked, parameters),
         )
 
     def _sources(self, asked: OneArticle, parameters: Mapping[str, Any]) -> list[SourceOfArticle]:
         rows = self._rows(
             f"SELECT rows.referrer_medium, sum(rows.page_views{_twin(asked.who)}) AS views "
-            f"FROM warehouse.editorial_sources AS rows WHERE {_OF_ARTICLE} AND {_DATES} "
+            f"FROM warehouse.editorial_sources AS rows WHERE {_READ} "
             "GROUP BY rows.referrer_medium HAVING views > 0 ORDER BY views DESC, rows.referrer_medium",
-            {name: value for name, value in parameters.items() if name != "before"},
+            parameters,
         )
         return [SourceOfArticle(referrer_medium=medium, page_views=views) for medium, views in rows]
 
-    def _first_hours(self, asked: OneArticle, of: Mapping[str, Any]) -> list[HourOfArticle]:
+    def _first_hours(self, asked: OneArticle, parameters: Mapping[str, Any]) -> list[HourOfArticle]:
         twin = _twin(asked.who)
         rows = self._rows(
             f"SELECT rows.hour_number, rows.page_views_so_far{twin}, rows.median_of_section{twin} "
-            f"FROM warehouse.editorial_first_day AS rows WHERE {_OF_ARTICLE} ORDER BY rows.hour_number",
-            of,
+            f"FROM warehouse.editorial_first_day AS rows WHERE {' AND '.join(_OF_ARTICLE)} ORDER BY rows.hour_number",
+            parameters,
         )
         return [
             HourOfArticle(hour_number=hour, page_views_so_far=views, median_of_section=median)
@@ -195,24 +199,3 @@ def _twin(who: Who) -> str:
 
 def _named(measures: Sequence[Measure], values: Sequence[Any]) -> dict[str, float | None]:
     return dict(zip((m.name for m in measures), values, strict=True))
-
-
-def _parts(table: str, measures: Sequence[Measure], who: Who, since: str) -> str:
-    parts = ", ".join(m.of_rows(n, who) for n, m in enumerate(measures))
-    return (
-        f"SELECT rows.date AS day, {parts} FROM warehouse.{table} AS rows "
-        f"WHERE {_OF_ARTICLE} AND rows.date >= {{{since}:Date32}} AND rows.date <= {{last:Date32}} GROUP BY day"
-    )
-
-
-def _folded(table: str, measures: Sequence[Measure], who: Who) -> str:
-    values = ", ".join(m.of_days(n) for n, m in enumerate(measures))
-    return (
-        f"SELECT day < {{first:Date32}} AS is_before, {values} "
-        f"FROM ({_parts(table, measures, who, 'before')}) GROUP BY is_before"
-    )
-
-
-def _daily(table: str, measures: Sequence[Measure], who: Who) -> str:
-    values = ", ".join(m.of_day(n) for n, m in enumerate(measures))
-    return f"SELECT day, {values} FROM ({_parts(table, measures, who, 'first')}) ORDER BY day"

@@ -8,6 +8,8 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake.exceptions import TableNotFoundError
 
 from media_analytics.contracts.registry import table
@@ -18,6 +20,7 @@ from media_analytics.resources.delta_log import DeltaLog
 
 RESTATEMENTS = table("ops.restatements")
 KEPT_SECONDS = 5.0
+MOST_DAYS = 366
 # Dagster is asked for every check there is.
 CHECKS_SECONDS = 30.0
 _VERDICTS: dict[str, Verdict] = {"SUCCEEDED": "passed", "FAILED": "failed", "EXECUTION_FAILED": "failed"}
@@ -47,16 +50,25 @@ class Health:
 
     def restatements(self, days: int) -> list[RestatementNow]:
         """Numbers that changed in the last days, the newest change first."""
-        version, since = self._version.get(), datetime.now(UTC) - timedelta(days=days)
+        version, now = self._version.get(), datetime.now(UTC)
+        since = now - timedelta(days=days)
         with self._lock:
             if self._read[0] != version:
-                # A ledger: small, and read again only when a published number changed.
-                ledger = self._log.rows(RESTATEMENTS, _COLUMNS, version=version) if version >= 0 else None
-                self._read = (version, ledger.to_pylist() if ledger is not None else [])
+                # Read again only when a published number changed.
+                self._read = (version, self._ledger(version, now) if version >= 0 else [])
             rows = self._read[1]
         found = [RestatementNow(**row) for row in rows if row["recorded_at"] >= since]
         found.sort(key=lambda r: (r.table, r.date, r.brand, r.measure))
         return sorted(found, key=lambda r: r.recorded_at, reverse=True)
+
+    def _ledger(self, version: int, now: datetime) -> list[dict[str, Any]]:
+        """What anybody may ask for, not all of history."""
+        recent = pc.field("recorded_at") >= pa.scalar(
+            now - timedelta(days=MOST_DAYS), pa.timestamp("us", "UTC")
+        )
+        rows = self._log.rows(RESTATEMENTS, _COLUMNS, version=version, where=recent)
+        found: list[dict[str, Any]] = rows.to_pylist()
+        return found
 
     def _ask_checks(self) -> list[CheckNow]:
         found = []

@@ -13,6 +13,7 @@ from typing import Any
 
 from media_analytics.dashboard.reading.absent import rows_if_made
 from media_analytics.dashboard.reading.catalogue import REPORTS, ReportOf
+from media_analytics.dashboard.reading.folding import Folding
 from media_analytics.dashboard.reading.kept import KeptByName
 from media_analytics.dashboard.reading.measures import Measure
 from media_analytics.dashboard.reading.spans import Span, span
@@ -98,10 +99,11 @@ class ReportReader:
         measures = asked.of.measures
         values = [f"{m.of_day(n)} AS {m.name}" for n, m in enumerate(measures)]
         parts = ", ".join(m.of_rows(n, asked.who) for n, m in enumerate(measures))
+        dates = ("rows.date >= {first:Date32}", "rows.date <= {last:Date32}", *_of_brands(asked))
         sql = (
             f"SELECT {', '.join(f'k_{k}' for k in keys)}, {', '.join(values)} FROM (SELECT "
             f"{', '.join(f'rows.{k} AS k_{k}' for k in keys)}, {parts} FROM warehouse.{asked.of.table} AS rows "
-            f"WHERE rows.date >= {{first:Date32}} AND {_where(asked)} GROUP BY {', '.join(f'k_{k}' for k in keys)}) "
+            f"WHERE {' AND '.join(dates)} GROUP BY {', '.join(f'k_{k}' for k in keys)}) "
             f"ORDER BY {', '.join(f'k_{k}' for k in keys)} LIMIT {MOST_ROWS + 1}"
         )
         found = self._rows(sql, _parameters(asked))
@@ -111,11 +113,12 @@ class ReportReader:
         of, before = asked.of, asked.span.before
         totals = {
             bool(row[0]): dict(zip(_names(of), row[2:], strict=True))
-            for row in self._rows(_folded(asked, "''"), _parameters(asked))
+            for row in self._rows(_folding(asked).totals(), _parameters(asked))
         }
         members = self._members(asked)
         shown = [m.name for m in members[:MOST_LINES]]
-        days = self._rows(_daily(asked), _parameters(asked) | {"members": shown}) if shown else []
+        daily = _folding(asked).days(f"rows.{of.dimension}", "member IN {members:Array(String)}")
+        days = self._rows(daily, _parameters(asked) | {"members": shown}) if shown else []
         return Report(
             report=asked.report,
             dimension=of.dimension,
@@ -139,9 +142,8 @@ class ReportReader:
         of = asked.of
         now: dict[str, dict[str, Any]] = {}
         before: dict[str, dict[str, Any]] = {}
-        for is_before, name, *values in self._rows(
-            _folded(asked, f"rows.{of.dimension}"), _parameters(asked)
-        ):
+        by_member = _folding(asked).totals(f"rows.{of.dimension}")
+        for is_before, name, *values in self._rows(by_member, _parameters(asked)):
             (before if is_before else now)[str(name)] = dict(zip(_names(of), values, strict=True))
         found = [
             Member(name=name, measures=_compared(of, now.get(name, {}), before.get(name, {})))
@@ -162,9 +164,12 @@ def _names(of: ReportOf) -> list[str]:
     return [m.name for m in of.measures]
 
 
-def _where(asked: Asked) -> str:
-    last = "rows.date <= {last:Date32}"
-    return f"{last} AND rows.brand IN {{brands:Array(String)}}" if _has_brands(asked) else last
+def _folding(asked: Asked) -> Folding:
+    return Folding(asked.of.table, asked.of.measures, asked.who, _of_brands(asked))
+
+
+def _of_brands(asked: Asked) -> tuple[str, ...]:
+    return ("rows.brand IN {brands:Array(String)}",) if _has_brands(asked) else ()
 
 
 def _has_brands(asked: Asked) -> bool:
@@ -174,32 +179,6 @@ def _has_brands(asked: Asked) -> bool:
 def _parameters(asked: Asked) -> dict[str, Any]:
     dates = {"before": asked.span.before.first, "first": asked.span.first, "last": asked.span.last}
     return dates | ({"brands": list(asked.brands)} if _has_brands(asked) else {})
-
-
-def _parts(asked: Asked, member: str, since: str) -> str:
-    """The parts of each measure by date and member."""
-    parts = ", ".join(m.of_rows(n, asked.who) for n, m in enumerate(asked.of.measures))
-    return (
-        f"SELECT rows.date AS day, {member} AS member, {parts} FROM warehouse.{asked.of.table} AS rows "
-        f"WHERE rows.date >= {{{since}:Date32}} AND {_where(asked)} GROUP BY day, member"
-    )
-
-
-def _folded(asked: Asked, member: str) -> str:
-    """One row a member for the time, and one for the time before."""
-    values = ", ".join(m.of_days(n) for n, m in enumerate(asked.of.measures))
-    return (
-        f"SELECT day < {{first:Date32}} AS is_before, member, {values} "
-        f"FROM ({_parts(asked, member, 'before')}) GROUP BY is_before, member"
-    )
-
-
-def _daily(asked: Asked) -> str:
-    values = ", ".join(m.of_day(n) for n, m in enumerate(asked.of.measures))
-    return (
-        f"SELECT day, member, {values} FROM ({_parts(asked, f'rows.{asked.of.dimension}', 'first')}) "
-        "WHERE member IN {members:Array(String)} ORDER BY day, member"
-    )
 
 
 def _compared(

@@ -185,7 +185,7 @@ def test_dagster_reads_its_instance_and_finds_the_code() -> None:
     config, _ = dagster_instance_config(str(FOLDER / "dagster"))
     assert config["storage"]["postgres"]["postgres_db"]["hostname"] in PARTS
     local = yaml.safe_load(dagster_home._INSTANCE.format(max_concurrent_runs=2))
-    for name in ("telemetry", "nux", "concurrency", "run_monitoring", "retention"):
+    for name in ("telemetry", "nux", "concurrency", "run_monitoring", "run_retries", "retention"):
         assert instance[name] == local[name], name
     kind = resolve_to_config_type({"base_dir": str})
     assert process_config(kind, instance["compute_logs"]["config"]).success

@@ -37,11 +37,13 @@ def test_a_run_without_a_process_fails_and_one_that_goes_on_is_left_alone(
     assert not are_there_started(tmp_path)
     command = [sys.executable, "-c", "import multiprocessing, time; time.sleep(60)"]
     with subprocess.Popen(command) as living, subprocess.Popen([sys.executable, "-c", ""]) as ended:
-        ended.wait()
-        going_on, lost = _started(instance, living.pid), _started(instance, ended.pid)
-        assert are_there_started(tmp_path)
-        assert fail_lost_runs(instance) == [lost.run_id]
-        living.kill()
+        try:
+            ended.wait()
+            going_on, lost = _started(instance, living.pid), _started(instance, ended.pid)
+            assert are_there_started(tmp_path)
+            assert fail_lost_runs(instance) == [lost.run_id]
+        finally:
+            living.kill()
     states = {run.run_id: run.status for run in instance.get_runs()}
     assert states == {
         going_on.run_id: dg.DagsterRunStatus.STARTED,
