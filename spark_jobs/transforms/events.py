@@ -1,7 +1,7 @@
 """silver.events: one row per event.
 
-Belongs here: choosing one copy of each event. Does not belong here: which dates to compute and which
-arrival hours hold them (`ops.user_events_dates` says so), sessions.
+Belongs here: choosing one copy of each event, putting in what newer rules say of user agents. Does not belong here:
+which dates to compute and which arrival hours hold them (`ops.user_events_dates` says so), the rules, sessions.
 
 Two copies of one `event_id` of a brand: the smallest `received_at` wins, then the smallest SHA-256 of
 the business columns, then the smallest coordinates (the copies are then equal in all but their place).
@@ -62,6 +62,33 @@ def events(bronze: DataFrame, dates: Sequence[date]) -> DataFrame:
     )
     kept = [name for name in bronze.columns if name not in ARRIVAL]
     return chosen.select(*kept, "date", F.current_timestamp().alias("loaded_at"))
+
+
+def agents_of(bronze: DataFrame, dates: Sequence[date], facts: Sequence[str]) -> DataFrame:
+    """Columns `user_agent` and `facts`: each different user agent of `dates` with what was made of it."""
+    return (
+        _dated(bronze)
+        .where(_on(dates) & F.col("user_agent").isNotNull())
+        .select("user_agent", *facts)
+        .distinct()
+    )
+
+
+def with_agents(events: DataFrame, judged: DataFrame) -> DataFrame:
+    """`events` with the facts of `judged` for its user agents; other rows, and all else, as they are.
+
+    Args:
+        events: rows of silver.events.
+        judged: column `user_agent`, each once, and facts under their own names.
+    """
+    facts = [name for name in judged.columns if name != "user_agent"]
+    other = judged.select("user_agent", F.struct(*facts).alias("judged"))
+    joined = events.join(F.broadcast(other), "user_agent", "left")
+    replaced = {
+        name: F.when(F.col("judged").isNull(), F.col(name)).otherwise(F.col(f"judged.{name}"))
+        for name in facts
+    }
+    return joined.withColumns(replaced).select(*events.columns)
 
 
 def copied_dates(bronze: DataFrame, dates: Sequence[date]) -> DataFrame:

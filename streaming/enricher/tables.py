@@ -5,6 +5,7 @@ version is the SHA-256 of everything that decides a result, so two events with o
 rules.
 """
 
+import functools
 import hashlib
 import json
 from contextlib import ExitStack
@@ -33,21 +34,26 @@ def load(settings: Settings, stack: ExitStack) -> Enrichment:
     Raises:
         SettingsError: a data file is missing or unreadable; the message names the setting.
     """
-    tables = {name: _table(name) for name in _TABLES}
     return Enrichment(
         places=stack.enter_context(
             Places(settings.enrichment.geo_database, settings.enrichment.city_database)
         ),
-        agents=Agents(Bots(tables["bots"], crawlers()), Devices(tables["devices"])),
+        agents=agents(),
         referrers=Referrers(
             _referrers(settings.enrichment.referrers),
-            tables["referrers"],
+            _table("referrers"),
             {name: brand.domains for name, brand in settings.brands.items()},
         ),
         brands=settings.brands,
         earliest=microseconds(datetime.combine(settings.history_start, time.min, UTC)),
         version=version(settings),
     )
+
+
+@functools.cache
+def agents() -> Agents:
+    """The rules of user agents in this code: no setting and no file outside decides them."""
+    return Agents(Bots(_table("bots"), crawlers()), Devices(_table("devices")))
 
 
 def version(settings: Settings) -> str:

@@ -1,7 +1,7 @@
 """silver.events: one row per event.
 
-Belongs here: its inputs, its transform, the warning of copies that stand too far apart to be found. Does not belong
-here: how copies are chosen (`spark_jobs.transforms.events`).
+Belongs here: its inputs, its transform, user agents judged by newer rules, the warning of copies that stand too far
+apart to be found. Does not belong here: how copies are chosen (`spark_jobs.transforms.events`).
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from media_analytics.assets.ops.touched_dates import BRONZE, EVENT_DATES, record_session_dates, stored_version
 from media_analytics.contracts.registry import table
@@ -17,6 +18,8 @@ from media_analytics.factory import Inputs, TableAsset, asset_key
 from media_analytics.partitions import hour_of
 from media_analytics.resources.lake import Lake, Staged
 from spark_jobs.transforms import events as transform
+from streaming.enricher.agents import Agent, Agents
+from streaming.enricher.tables import agents
 
 CONTRACT = table("silver.events")
 # The check of far copies runs every hour; two hours leave no arrival out.
@@ -25,8 +28,29 @@ EXAMPLES = 10
 
 
 def silver_events(inputs: Inputs) -> DataFrame:
-    """Rows of bronze whose event lies on a date, one copy of each, from the arrival hours that hold the date."""
-    return transform.events(bronze_of(inputs, transform.source_dates(inputs.dates)), inputs.dates)
+    """Rows of bronze whose event lies on a date, one copy of each, from the arrival hours that hold the date.
+
+    What a user agent says is what the rules of this code say, also where the enricher had older ones.
+    """
+    bronze = bronze_of(inputs, transform.source_dates(inputs.dates))
+    rows = transform.events(bronze, inputs.dates)
+    other = judged_otherwise(transform.agents_of(bronze, inputs.dates, Agent._fields), agents())
+    if not other:
+        return rows
+    names = ("user_agent", *Agent._fields)
+    schema = StructType([field for field in bronze.schema.fields if field.name in names])
+    ordered = [tuple(row[name] for name in schema.names) for row in other]
+    return transform.with_agents(rows, inputs.lake.spark.createDataFrame(ordered, schema))
+
+
+def judged_otherwise(stored: DataFrame, rules: Agents) -> list[dict[str, Any]]:
+    """User agents of which the rules say something else than what is stored, with what they say."""
+    found = {}
+    for row in stored.toLocalIterator():
+        facts = rules.find(row["user_agent"])._asdict()
+        if any(row[name] != value for name, value in facts.items()):
+            found[row["user_agent"]] = {"user_agent": row["user_agent"], **facts}
+    return list(found.values())
 
 
 def bronze_of(inputs: Inputs, dates: list[date]) -> DataFrame:

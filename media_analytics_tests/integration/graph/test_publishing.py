@@ -21,6 +21,7 @@ from media_analytics.resources.spark import connect
 from media_analytics_tests.builders.events import at, bronze_event
 from media_analytics_tests.integration.graph.world import World
 from media_analytics_tests.services.embedded import Embedded
+from streaming.enricher.agents import Agents, Bots, Devices
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -30,6 +31,8 @@ READER_SESSIONS = table("gold.reader_sessions")
 ASSETS = {module.TABLE.contract.full_name: module for module in (events, sessions, reader_sessions)}
 # One table of each kind: what holds for the chain holds for the other tables of gold, which are made the same way.
 CHAIN = tuple(ASSETS)
+ACME = {"pattern": "AcmeReader", "name": "Acme", "class": "ai"}
+NOTHING = r"[^\s\S]"
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +93,33 @@ def test_late_events_of_a_published_date_are_restated(world: World) -> None:
     assert changed["page_views"] == (1.0, 2.0)
     assert "sessions" not in changed
     assert {r["date"] for r in rows} == {D10}
+
+
+def test_newer_rules_of_bots_change_published_numbers_and_no_raw_row(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backfill judges anew and says before and after; who has no user agent stays what the enricher said."""
+    reader, hidden = (
+        bronze_event(1, at("10 12:00"), user_agent="AcmeReader/1.0"),
+        bronze_event(2, at("10 12:00")),
+    )
+    world.arrive([reader, hidden | {"visitor_id": "a:w"}])
+    world.run(D10, only=CHAIN)
+    raw = world.lake.row_hashes(table("bronze.user_events"))
+    newer = Bots({"bots": [ACME], "classes_of_tags": {}, "generic": NOTHING, "not_bots": NOTHING}, [])
+    monkeypatch.setattr(events, "agents", lambda: Agents(newer, Devices({"rules": []})))
+    world.run(D10, only=CHAIN)
+
+    assert world.lake.row_hashes(table("bronze.user_events")) == raw
+    rows = world.lake.read(EVENTS).orderBy("event_id").collect()
+    assert [(r["is_bot"], r["bot_name"], r["bot_class"], r["device_type"]) for r in rows] == [
+        (True, "Acme", "ai", "other"),
+        (False, None, None, "phone"),
+    ]
+    rows = world.lake.read(table("ops.restatements")).where("table = 'gold.reader_sessions'").collect()
+    changed = {r["measure"]: (r["old_value"], r["new_value"]) for r in rows}
+    assert (changed["sessions_human"], changed["page_views_human"]) == ((2.0, 1.0), (2.0, 1.0))
+    assert not {"sessions", "page_views", "visitors"} & set(changed), "all traffic is what it was"
 
 
 def test_a_copy_that_arrives_under_another_date_moves_the_row(world: World) -> None:
