@@ -17,7 +17,6 @@ from typing import Any
 import httpx
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -45,7 +44,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Group:
-    """A consumer group as the cluster sees it: `state` is Kafka's word, such as STABLE or EMPTY."""
+    """A consumer group as the cluster sees it: `state` is Kafka's word, such as Stable or Empty."""
 
     name: str
     state: str
@@ -61,11 +60,17 @@ class TopicState:
 
 
 class KafkaLog:
-    """Read-only view of the cluster. Connects at the first question."""
+    """Read-only view of the cluster. Connects at the first question.
+
+    Coordinators of groups are asked through `list_groups` and a consumer that never joins. Questions of an AdminClient
+    that go to a coordinator and time out end the process when the coordinator is back: librdkafka takes them from
+    freed memory (its issues 3663 and 4605; seen with 2.16). That `list_groups` is deprecated is the lesser evil.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Keep the settings; connect later."""
         self._settings = settings
+        self._members: dict[str, Consumer] = {}
 
     @cached_property
     def _admin(self) -> AdminClient:
@@ -131,24 +136,20 @@ class KafkaLog:
     def groups(self) -> list[Group]:
         """The consumer groups that the cluster knows, by name."""
         with self._explained("listing consumer groups"):
-            listed = self._admin.list_consumer_groups(request_timeout=TIMEOUT_SECONDS).result().valid
-            names = sorted(one.group_id for one in listed)
-            if not names:
-                return []
-            described = self._admin.describe_consumer_groups(names, request_timeout=TIMEOUT_SECONDS)
-            groups = [described[name].result() for name in names]
-        return [Group(g.group_id, g.state.name, len(g.members)) for g in groups]
+            found = self._admin.list_groups(timeout=TIMEOUT_SECONDS)
+        return sorted((Group(g.id, g.state, len(g.members)) for g in found), key=lambda g: g.name)
 
     def committed(self, group: str) -> dict[str, dict[int, int]]:
         """By topic and partition, the offset a consumer group goes on from; what it never committed is absent."""
-        with self._explained(f"reading offsets of group {group}"):
-            asked = [ConsumerGroupTopicPartitions(group)]
-            answer = self._admin.list_consumer_group_offsets(asked, request_timeout=TIMEOUT_SECONDS)
-            partitions = answer[group].result().topic_partitions
         found: dict[str, dict[int, int]] = {}
-        for p in partitions:
-            if p.offset >= 0:
-                found.setdefault(p.topic, {})[p.partition] = p.offset
+        with self._explained(f"reading offsets of group {group}"):
+            topics = self._admin.list_topics(timeout=TIMEOUT_SECONDS).topics
+            places = [TopicPartition(name, p) for name, topic in topics.items() for p in topic.partitions]
+            for place in self._member(group).committed(places, timeout=TIMEOUT_SECONDS):
+                if place.error is not None:
+                    raise KafkaException(place.error)
+                if place.offset >= 0:
+                    found.setdefault(place.topic, {})[place.partition] = place.offset
         return found
 
     def records(self, topic: str, since: datetime) -> Iterator[dict[str, Any]]:
@@ -216,6 +217,13 @@ class KafkaLog:
                 if error.args[0].code() not in _WITHOUT_LEADER or time.monotonic() > deadline:
                     raise
             time.sleep(_PAUSE_SECONDS)
+
+    def _member(self, group: str) -> Consumer:
+        """A client that may ask for a group's offsets; it subscribes to nothing."""
+        if group not in self._members:
+            config = {"group.id": group, "enable.auto.commit": False, "log_level": 3}
+            self._members[group] = Consumer(self._settings.kafka.client_config() | config)
+        return self._members[group]
 
     def _partitions(self, name: str) -> int:
         metadata = self._admin.list_topics(name, timeout=TIMEOUT_SECONDS).topics[name]

@@ -117,16 +117,18 @@ class Seat:
 
 
 def looker(admin: AdminClient, group: str, instance: str) -> Look:
-    """How to see who sits on a seat of a real group. It raises KafkaException when there is no answer."""
+    """How to see who sits on a seat of a real group. It raises KafkaException when there is no answer.
+
+    Not by `describe_consumer_groups`: after a broker's outage that can end the process (librdkafka issue 4605).
+    """
 
     def look() -> Occupant | None:
-        future = admin.describe_consumer_groups([group], request_timeout=_TIMEOUT_SECONDS)[group]
-        members = future.result().members
+        found = [m for one in admin.list_groups(group, timeout=_TIMEOUT_SECONDS) for m in one.members]
         return next(
             (
-                Occupant(m.member_id, m.client_id, m.host)
-                for m in members
-                if m.group_instance_id == f"{group}-{instance}"
+                Occupant(m.id, m.client_id, m.client_host)
+                for m in found
+                if m.client_id == f"{group}-{instance}"
             ),
             None,
         )
