@@ -144,7 +144,9 @@ class KafkaLog:
         found: dict[str, dict[int, int]] = {}
         with self._explained(f"reading offsets of group {group}"):
             topics = self._admin.list_topics(timeout=TIMEOUT_SECONDS).topics
-            places = [TopicPartition(name, p) for name, topic in topics.items() for p in topic.partitions]
+            # Kafka's own topics have the most partitions, and no group reads them.
+            of_users = [topic for topic in topics.values() if not topic.topic.startswith("__")]
+            places = [TopicPartition(topic.topic, p) for topic in of_users for p in topic.partitions]
             for place in self._member(group).committed(places, timeout=TIMEOUT_SECONDS):
                 if place.error is not None:
                     raise KafkaException(place.error)
