@@ -136,7 +136,11 @@ class KafkaLog:
     def groups(self) -> list[Group]:
         """The consumer groups that the cluster knows, by name."""
         with self._explained("listing consumer groups"):
-            found = self._admin.list_groups(timeout=TIMEOUT_SECONDS)
+            # Its answers carry no types.
+            found: list[Any] = self._admin.list_groups(timeout=TIMEOUT_SECONDS)
+            for group in found:
+                if group.error is not None:
+                    raise KafkaException(group.error)
         return sorted((Group(g.id, g.state, len(g.members)) for g in found), key=lambda g: g.name)
 
     def committed(self, group: str) -> dict[str, dict[int, int]]:
@@ -145,8 +149,8 @@ class KafkaLog:
         with self._explained(f"reading offsets of group {group}"):
             topics = self._admin.list_topics(timeout=TIMEOUT_SECONDS).topics
             # Kafka's own topics have the most partitions, and no group reads them.
-            of_users = [topic for topic in topics.values() if not topic.topic.startswith("__")]
-            places = [TopicPartition(topic.topic, p) for topic in of_users for p in topic.partitions]
+            of_users = {name: topic for name, topic in topics.items() if not name.startswith("__")}
+            places = [TopicPartition(name, p) for name, topic in of_users.items() for p in topic.partitions]
             for place in self._member(group).committed(places, timeout=TIMEOUT_SECONDS):
                 if place.error is not None:
                     raise KafkaException(place.error)

@@ -15,7 +15,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -123,7 +123,12 @@ def looker(admin: AdminClient, group: str, instance: str) -> Look:
     """
 
     def look() -> Occupant | None:
-        found = [m for one in admin.list_groups(group, timeout=_TIMEOUT_SECONDS) for m in one.members]
+        # Its answers carry no types.
+        answers: list[Any] = admin.list_groups(group, timeout=_TIMEOUT_SECONDS)
+        for answer in answers:
+            if answer.error is not None:
+                raise KafkaException(answer.error)
+        found = [member for answer in answers for member in answer.members]
         return next(
             (
                 Occupant(m.id, m.client_id, m.client_host)
