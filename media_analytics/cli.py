@@ -23,6 +23,7 @@ app = typer.Typer(
 # module, name of the command group (None = its commands stand at the top level)
 _COMMANDS: tuple[tuple[str, str | None], ...] = (
     ("stack", None),
+    ("backup", None),
     ("run", None),
     ("ingest", "ingest"),
     ("generate", "generate"),

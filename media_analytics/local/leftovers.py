@@ -5,11 +5,12 @@ running stack is stopped (`supervision`).
 """
 
 import os
+from pathlib import Path
 
 import psutil
 
 from media_analytics.local.environment import SUPERVISED_VARIABLE
-from media_analytics.local.home import Home
+from media_analytics.local.home import HOME_VARIABLE, Home
 
 
 def find(home: Home) -> list[psutil.Process]:
@@ -24,6 +25,20 @@ def find(home: Home) -> list[psutil.Process]:
         except (psutil.Error, OSError):
             continue
         if mark == home.home_id and not ended:
+            found.append(process)
+    return found
+
+
+def find_at(path: Path) -> list[psutil.Process]:
+    """Every process of this user that a supervisor of the home in this folder started, whatever the home's id is."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            variables = process.environ()
+            ended = process.status() == psutil.STATUS_ZOMBIE
+        except (psutil.Error, OSError):
+            continue
+        if SUPERVISED_VARIABLE in variables and variables.get(HOME_VARIABLE) == str(path) and not ended:
             found.append(process)
     return found
 

@@ -1,0 +1,1 @@
+"""A home's data at one instant, copied and put back."""

@@ -1,0 +1,1 @@
+"""Backups of homes without services."""
