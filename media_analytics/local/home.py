@@ -23,6 +23,8 @@ from media_analytics.local.files import private_folder, write_atomically
 HOME_VARIABLE = "MEDIA_ANALYTICS_HOME"
 PORT_VARIABLE_PREFIX = "MEDIA_ANALYTICS_PORTS__"
 FORMAT = 1
+# What every home has from the beginning.
+FOLDERS = ("run", "logs", "lake")
 # What `make bench` and `media-analytics faults` write beside a home that was never started.
 _REPORTS = frozenset(("bench", "faults"))
 
@@ -126,7 +128,7 @@ def create(path: Path) -> None:
             f"{path} is not empty and not a home of this platform; name another folder in {HOME_VARIABLE}"
         )
     private_folder(path)
-    for name in ("run", "logs", "lake"):
+    for name in FOLDERS:
         private_folder(path / name)
     made = Secrets(
         clickhouse_password=secrets.token_urlsafe(24),

@@ -41,6 +41,8 @@ def restore(backup: Path, home: Path, tell: Tell, *, replace: bool) -> tuple[Man
     refuse_full(home.parent, copying.allocated_bytes(backup / manifest.DATA, frozenset()))
     tell(f"copying and checking {len(found.files):,} files of {found.made_at}")
     _copy(backup / manifest.DATA, private_folder(making), found)
+    for name in homes.FOLDERS:
+        private_folder(making / name)
     _new_identity(making)
     os.sync()
     moved = None

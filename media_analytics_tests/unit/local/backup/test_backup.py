@@ -57,6 +57,8 @@ def test_a_restored_home_has_the_same_data_and_another_id(home: Home, backup: Pa
     before, after = _files(home.path), _files(tmp_path / "copy")
     other = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     assert other == {"home.json"}
+    # Its logs are not in the backup, and the supervisor wants their folder.
+    assert list((tmp_path / "copy" / "logs").iterdir()) == []
     restored = open_home(tmp_path / "copy")
     assert restored.home_id != home.home_id
     assert (restored.kafka_cluster_id, restored.secrets) == (home.kafka_cluster_id, home.secrets)
