@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from media_analytics_tests.benchmarks import codecs, collector, latency, path, sink, stream, video
+from media_analytics_tests.benchmarks import codecs, collector, latency, path, sink, spike, stream, video
 from media_analytics_tests.benchmarks.harness import Benchmark, run
 
 
@@ -25,6 +25,7 @@ def main(only: list[str]) -> int:
             "stream": lambda: stream.benchmarks(folder / "stream"),
             "path": lambda: path.benchmarks(platform),
             "latency": lambda: latency.benchmarks(platform),
+            "spike": lambda: spike.benchmarks(platform, spike.Plan()),
             "video": lambda: video.benchmarks(folder / "video"),
         }
         wanted = only or list(groups)

@@ -85,6 +85,15 @@ class Observer:
             self.seen.append((time.time(), rows))
 
 
+def cpu_seconds_of_services(home: Home) -> dict[str, float]:
+    """CPU time of each service so far, with that of its children, ended ones included."""
+    found = {}
+    for name, program in (programs(home) or {}).items():
+        family = [psutil.Process(program.pid), *psutil.Process(program.pid).children(recursive=True)]
+        found[name] = sum(sum(member.cpu_times()[:4]) for member in family)
+    return found
+
+
 class Latency:
     """Loads against one running stack."""
 
@@ -102,13 +111,13 @@ class Latency:
         """
         first_commit = self._newest_commit() + 1
         observer = Observer(self._clickhouse)
-        before, rows_before = self._cpu_seconds(), observer.count()
+        before, rows_before = cpu_seconds_of_services(self._home), observer.count()
         own, children = time.process_time(), resource.getrusage(resource.RUSAGE_CHILDREN)
         try:
             said = json.loads(self._generate(rate, seconds))
             cores = {
                 name: (spent - before[name]) / said["seconds"]
-                for name, spent in self._cpu_seconds().items()
+                for name, spent in cpu_seconds_of_services(self._home).items()
                 if name in before
             }
             cores["observer"] = (time.process_time() - own) / said["seconds"]
@@ -171,14 +180,6 @@ class Latency:
 
     def _newest_commit(self) -> int:
         return max(int(file.stem) for file in self._log.glob("[0-9]*.json") if file.stem.isdigit())
-
-    def _cpu_seconds(self) -> dict[str, float]:
-        """CPU time of each service so far, children included."""
-        found = {}
-        for name, program in (programs(self._home) or {}).items():
-            family = [psutil.Process(program.pid), *psutil.Process(program.pid).children(recursive=True)]
-            found[name] = sum(sum(member.cpu_times()[:2]) for member in family)
-        return found
 
 
 def benchmarks(platform: Platform) -> Iterator[Benchmark]:

@@ -1,0 +1,1 @@
+"""What benchmarks reckon from what they saw."""
