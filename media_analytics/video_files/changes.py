@@ -51,14 +51,22 @@ def has_changed(log: DeltaLog, contract: TableContract, since: int) -> bool:
     return not tail.is_complete or bool(tail.added or tail.changed)
 
 
-def stored_dates(log: DeltaLog, contract: TableContract) -> set[date]:
-    """Dates of which the table holds rows."""
-    return _dates(log.row_counts(contract))
+def stored_dates(log: DeltaLog, contract: TableContract, version: int | None = None) -> set[date]:
+    """Dates of which the table, or one version of it, holds rows."""
+    return _dates(log.row_counts(contract, version))
 
 
 def _dates(partitions: Iterable[str]) -> set[date]:
     """Rows without a date stand in a partition of their own, which is no date."""
     return {date.fromisoformat(day) for day in partitions if day not in _NO_DATE}
+
+
+def is_readable(log: DeltaLog, contract: TableContract, version: int, now: datetime) -> bool:
+    """Whether a former version can still be read: what replaced it is not so old that its files may be deleted."""
+    if version < 0:
+        return False
+    replaced_at = log.committed_at(contract, version + 1)
+    return replaced_at is not None and now - replaced_at <= OLD_VERSION_READABLE
 
 
 def dates_using_changed_ids(
@@ -68,8 +76,7 @@ def dates_using_changed_ids(
     newest = log.version(catalogue.contract)
     if since == newest:
         return set()
-    replaced_at = log.committed_at(catalogue.contract, since + 1)
-    if since < 0 or replaced_at is None or now - replaced_at > OLD_VERSION_READABLE:
+    if not is_readable(log, catalogue.contract, since, now):
         return set().union(*(stored_dates(log, fact) for fact in catalogue.facts))
     changed = video_gold.changed_ids(
         lake.read(catalogue.contract, since),

@@ -12,22 +12,22 @@ A batch that is blocked keeps the whole load from being committed; it is recorde
 again.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake import DeltaTable
 from pyarrow import fs
 from pyarrow import parquet as pq
 
-from media_analytics.resources.addresses import without_hadoop
+from media_analytics.contracts.tables.video_raw import DATASETS
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.resources.lake import STAGING, Lake
 from media_analytics.settings import Settings
 from media_analytics.video_files import judging, ledger
+from media_analytics.video_files.commits import commit, table_at
 from media_analytics.video_files.judging import READABLE, Batch, Block, BlockedError
 from media_analytics.video_files.landing import SourceFile, discover, opened, sha256
 from media_analytics.video_files.reading import FileError, Reading, Stamp, bronze, header_of, schema_of
@@ -63,7 +63,10 @@ class Loader:
         Raises:
             LandingError: the folder is not what a landing folder looks like.
             BlockedError: a batch is blocked; nothing was committed.
+            OvertakenError: another run loads at the same time; loading again repairs what this one left.
         """
+        # Before the ledger and the files are looked at: whoever commits after that has seen what this load has not.
+        bases = {dataset: table_at(self.lake, bronze(dataset)) for dataset in DATASETS}
         found = discover(path, dates, self.settings.video.store)
         batches, unchanged = self._new_batches(
             [file for file in found if units is None or file.unit in units]
@@ -80,7 +83,7 @@ class Loader:
                 self._record_blocked(batches, blocks)
                 raise BlockedError(blocks)
             for dataset, own in by_dataset.items():
-                done.versions[dataset] = self._commit(dataset, own)
+                done.versions[dataset] = self._commit(dataset, own, bases[dataset])
         finally:
             for dataset in by_dataset:
                 self._delete_staging(dataset)
@@ -127,6 +130,8 @@ class Loader:
         if blocks:
             return blocks
         schema = schema_of(dataset, sorted(unknown))
+        # A run that was killed and begins anew under its id must not commit what it had staged then.
+        self._delete_staging(dataset)
         system, folder = opened(self._staging(dataset))
         system.create_dir(folder, recursive=True)
         for number, (batch, file) in enumerate((b, f) for b in batches for f in b.source_files):
@@ -150,31 +155,24 @@ class Loader:
 
     # -- committing
 
-    def _commit(self, dataset: str, batches: Sequence[Batch]) -> int:
+    def _commit(self, dataset: str, batches: Sequence[Batch], base: DeltaTable) -> int:
         """One commit: rows of these files that stand already go, the staged ones come."""
-        contract = bronze(dataset)
-        uri = without_hadoop(self.lake.path(contract))
         addresses = sorted(f.address for b in batches for f in b.source_files)
         system, folder = opened(self._staging(dataset))
         staged = ds.dataset(folder, format="parquet", filesystem=system)
         rows = pa.RecordBatchReader.from_batches(staged.schema, staged.to_batches(batch_readahead=2))
-        stored = DeltaTable(uri)
-        standing = stored.to_pyarrow_dataset().filter(ds.field("source_file").isin(addresses))
-        note = {"userMetadata": json.dumps({"run_id": self.run_id, "files": len(addresses)})}
-        properties = CommitProperties(custom_metadata=note)
-        if standing.head(1, columns=["source_file"]).num_rows:
-            texts = ", ".join("'" + address.replace("'", "''") + "'" for address in addresses)
-            write_deltalake(
-                stored,
-                rows,
-                mode="overwrite",
-                predicate=f"source_file IN ({texts})",
-                schema_mode="merge",
-                commit_properties=properties,
-            )
-        else:
-            write_deltalake(stored, rows, mode="append", schema_mode="merge", commit_properties=properties)
-        return self.log.version(contract)
+        standing = base.to_pyarrow_dataset().filter(ds.field("source_file").isin(addresses))
+        stands = bool(standing.head(1, columns=["source_file"]).num_rows)
+        texts = ", ".join("'" + address.replace("'", "''") + "'" for address in addresses)
+        return commit(
+            bronze(dataset),
+            base,
+            rows,
+            {"run_id": self.run_id, "files": len(addresses)},
+            predicate=f"source_file IN ({texts})" if stands else None,
+            append=not stands,
+            new_columns=True,
+        )
 
     def _record_blocked(self, batches: Sequence[Batch], blocks: Sequence[Block]) -> None:
         messages = {f.address: f"{b.check}: {b.message}" for b in blocks for f in b.files}

@@ -4,18 +4,16 @@ Belongs here: the commit through the `deltalake` writer, which takes a tenth of 
 seconds. Does not belong here: what is staged and audited (`tables.py`).
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from media_analytics.checks.rows import arrow_schema
-from media_analytics.resources.addresses import without_hadoop
 from media_analytics.resources.lake import Lake, Staged
+from media_analytics.video_files.commits import commit, table_at
 from media_analytics.video_files.landing import opened
 
 # Spark writes instants as INT96, which Arrow would read in nanoseconds.
@@ -28,7 +26,13 @@ def staged_rows(staged: Staged) -> int:
 
 
 def publish(
-    lake: Lake, staged: Staged, dates: Sequence[date], note: Mapping[str, Any], *, with_null: bool = False
+    lake: Lake,
+    staged: Staged,
+    dates: Sequence[date],
+    note: Mapping[str, Any],
+    stood: int,
+    *,
+    with_null: bool = False,
 ) -> int:
     """Replace exactly `dates` (of a table without dates: everything) by the staged rows; the version.
 
@@ -37,12 +41,15 @@ def publish(
         staged: rows of these dates, audited.
         dates: one with no staged row becomes empty.
         note: what the commit says.
+        stood: the table's version before the rows were computed.
         with_null: the rows whose date is null are replaced, too.
+
+    Raises:
+        OvertakenError: another run published after `stood`; nothing was written.
     """
     contract = staged.contract
     schema = arrow_schema(contract)
     rows = pa.RecordBatchReader.from_batches(schema, _batches(staged, schema))
-    delta = DeltaTable(without_hadoop(lake.path(contract)))
     predicate = None
     if contract.partition_column is not None:
         days = ", ".join(f"'{d.isoformat()}'" for d in sorted(dates))
@@ -51,15 +58,8 @@ def publish(
             # Without dates nothing is replaced; the commit only carries its note.
             found.append(f"{contract.partition_column} IS NULL")
         predicate = " OR ".join(found)
-    told = json.dumps({"run_id": staged.run_id, "partitions": len(dates), **_span(dates), **note})
-    write_deltalake(
-        delta,
-        rows,
-        mode="overwrite",
-        predicate=predicate,
-        commit_properties=CommitProperties(custom_metadata={"userMetadata": told}),
-    )
-    return int(DeltaTable(without_hadoop(lake.path(contract))).version())
+    told = {"run_id": staged.run_id, "partitions": len(dates), **_span(dates), **note}
+    return commit(contract, table_at(lake, contract, stood), rows, told, predicate=predicate)
 
 
 def _span(dates: Sequence[date]) -> dict[str, str]:

@@ -16,11 +16,11 @@ from media_analytics.checks.audit import Verdict, audit_staged, audit_types
 from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.registry import table
 from media_analytics.contracts.tables.video_raw import FACTS
-from media_analytics.errors import MediaAnalyticsError
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.resources.lake import Lake, Staged
 from media_analytics.video_files import changes
 from media_analytics.video_files.changes import Catalogue
+from media_analytics.video_files.commits import OvertakenError
 from media_analytics.video_files.publishing import publish, staged_rows
 from media_analytics.video_files.reading import bronze
 from spark_jobs.transforms import video_files as cleaning
@@ -84,7 +84,7 @@ def publish_silver(scope: Scope, dataset: str) -> tuple[Published, Published]:
     """Bring silver and quarantine of a data set up to date with bronze, for the dates that changed there.
 
     Raises:
-        MediaAnalyticsError: another run published meanwhile; nothing was written.
+        OvertakenError: another run published meanwhile; this one wrote nothing, or only its refused rows.
     """
     raw, clean, bad = bronze(dataset), table(f"silver.{dataset}"), table(f"quarantine.{dataset}")
     version, since = scope.log.version(raw), changes.seen(scope.log, clean).get(raw.full_name, -1)
@@ -95,11 +95,11 @@ def publish_silver(scope: Scope, dataset: str) -> tuple[Published, Published]:
         dates = tuple(sorted({*changes.changed_dates(scope.log, raw, since), *scope.asked}))
     if not (changes.has_changed(scope.log, raw, since) or (is_fact and scope.asked)):
         return _nothing_due(clean), _nothing_due(bad)
-    stood = scope.log.version(clean)
+    stood, bad_stood = scope.log.version(clean), scope.log.version(bad)
     # The newest rows: what came after `version` is seen again.
     rows = scope.lake.read(raw)
     if dataset == "delivery":
-        dates = _with_copies(scope, rows, clean, dates)
+        dates = _with_copies(scope, rows, clean, dates, since)
     note = {changes.SEEN: {raw.full_name: version}}
     good = _clean_rows(scope, dataset, rows, dates).select(*clean.column_names)
     refused = cleaning.refused(dataset, _of(rows, dates, with_null=True) if is_fact else rows)
@@ -116,22 +116,22 @@ def publish_silver(scope: Scope, dataset: str) -> tuple[Published, Published]:
         if not (bad_verdict.passed and good_verdict.passed):
             return _failed(clean, good_verdict, dates), _failed(bad, bad_verdict, dates)
         refuse_to_overtake(scope, clean, stood)
-        bad_version = _publish_refused(scope, staged_bad, dates)
+        bad_version = _publish_refused(scope, staged_bad, dates, bad_stood)
         # Silver last: its note says that all of this is done.
-        good_version = publish(scope.lake, staged_good, dates, note)
+        good_version = publish(scope.lake, staged_good, dates, note, stood)
     return (
         Published(clean, good_verdict, good_version, dates, notes=_versions(note)),
         Published(bad, bad_verdict, bad_version, dates),
     )
 
 
-def _publish_refused(scope: Scope, staged: Staged, dates: Sequence[date]) -> int:
+def _publish_refused(scope: Scope, staged: Staged, dates: Sequence[date], stood: int) -> int:
     """Replace the refused rows of the dates, and those without a date; nothing replaces nothing without a commit."""
     contract = staged.contract
     if not staged_rows(staged) and not scope.log.row_counts(contract):
         return scope.log.version(contract)
     is_fact = contract.partition_column is not None
-    return publish(scope.lake, staged, dates, {}, with_null=is_fact)
+    return publish(scope.lake, staged, dates, {}, stood, with_null=is_fact)
 
 
 def far_copies(scope: Scope, dates: Sequence[date]) -> int:
@@ -149,15 +149,23 @@ def far_copies(scope: Scope, dates: Sequence[date]) -> int:
 
 
 def _with_copies(
-    scope: Scope, rows: DataFrame, clean: TableContract, dates: tuple[date, ...]
+    scope: Scope, rows: DataFrame, clean: TableContract, dates: tuple[date, ...], since: int
 ) -> tuple[date, ...]:
-    """`dates` and those near them that hold copies of their deliveries: which copy stands can have changed there."""
+    """`dates` and those near them that hold copies of their deliveries: which copy stands can have changed there.
+
+    A copy that is gone since version `since` counts, too: it can have kept another from standing without standing.
+    """
     near = _near(scope, dates)
     if not near or not dates:
         return dates
+    raw = bronze("delivery")
     ids = _trimmed_ids(_of(rows, dates)).unionByName(
         scope.lake.read(clean, partitions=_texts(dates)).select("delivery_id", "date")
     )
+    if scope.log.version(raw) > since >= 0 and set(dates) & changes.stored_dates(scope.log, raw, since):
+        if not changes.is_readable(scope.log, raw, since, scope.now):
+            return tuple(sorted({*dates, *near}))
+        ids = ids.unionByName(_trimmed_ids(_of(scope.lake.read(raw, since), dates)))
     others = _trimmed_ids(_of(rows, near))
     found = others.join(ids, "delivery_id", "left_semi").select("date").distinct().collect()
     return tuple(sorted({*dates, *(row["date"] for row in found)}))
@@ -202,7 +210,7 @@ def publish_mart(scope: Scope, mart: Mart, before_publish: BeforePublish) -> Pub
     """Bring a mart up to date: dates whose facts changed, or use an id whose shown columns changed.
 
     Raises:
-        MediaAnalyticsError: another run published meanwhile; nothing was written.
+        OvertakenError: another run published meanwhile; nothing was written.
     """
     before = changes.seen(scope.log, mart.contract)
     now = {contract.full_name: scope.log.version(contract) for contract in mart.inputs}
@@ -226,7 +234,7 @@ def publish_mart(scope: Scope, mart: Mart, before_publish: BeforePublish) -> Pub
             return _failed(mart.contract, verdict, dates)
         refuse_to_overtake(scope, mart.contract, stood)
         notes = before_publish(mart.contract, staged, dates)
-        version = publish(scope.lake, staged, dates, note)
+        version = publish(scope.lake, staged, dates, note, stood)
     return Published(mart.contract, verdict, version, dates, notes=_versions(note) | dict(notes))
 
 
@@ -271,9 +279,7 @@ class _Staging:
 def refuse_to_overtake(scope: Scope, contract: TableContract, stood: int) -> None:
     """What was computed from inputs as they were must not replace what was published meanwhile from newer ones."""
     if scope.log.version(contract) != stood:
-        raise MediaAnalyticsError(
-            f"{contract.full_name} was published by another run meanwhile; this one wrote nothing and is tried again"
-        )
+        raise OvertakenError(contract)
 
 
 def _nothing_due(contract: TableContract) -> Published:
