@@ -15,6 +15,7 @@ from media_analytics.errors import ContractError
 if TYPE_CHECKING:
     from media_analytics.contracts.model import TableContract
     from media_analytics.resources.lake import Lake
+    from media_analytics.settings import Settings
 
 app = typer.Typer(help="Versions of a table of the lake.", no_args_is_help=True)
 
@@ -34,7 +35,7 @@ def history(name: Name, limit: Annotated[int, typer.Option(min=1, help="How many
     """List the newest versions: when, what was done, which run, rows, files."""
     from rich.table import Table
 
-    contract, lake = _table(name)
+    contract, lake = _table(name, _settings())
     grid = Table("version", "at", "operation", "run", "dates", "rows written", "files", title=name)
     for commit in lake.history(contract, limit):
         note = _note(commit)
@@ -63,7 +64,7 @@ def show(
     """Print rows of a version."""
     from rich.table import Table
 
-    contract, lake = _table(name)
+    contract, lake = _table(name, _settings())
     days = [date.date().isoformat()] if date else None
     newest = lake.version(contract)
     if version is not None and version > newest:
@@ -82,8 +83,16 @@ def restore(
     version: Annotated[int, typer.Option(min=0, help="The version that shall stand again.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without, say what would be done.")] = False,
 ) -> None:
-    """Make an earlier version stand again, as a new version; nothing is lost."""
-    contract, lake = _table(name)
+    """Make an earlier version stand again, as a new version; nothing is lost.
+
+    Columns that the contract got since that version are added again, empty. A version that lacks more is refused.
+    """
+    from media_analytics.migrations.apply import apply
+    from media_analytics.migrations.plan import Refusal, delta_differences
+    from media_analytics.migrations.services import DeltaAdmin
+
+    settings = _settings()
+    contract, lake = _table(name, settings)
     newest = lake.version(contract)
     if contract.layer not in RESTORABLE:
         raise ContractError(
@@ -92,28 +101,43 @@ def restore(
         )
     if version >= newest:
         raise ContractError(f"version {version} of {name} does not lie before its newest, {newest}")
+    admin = DeltaAdmin(settings)
+    missing = delta_differences(contract, admin.stored(contract, version), admin.location(contract))
+    refused = [str(difference) for difference in missing if isinstance(difference, Refusal)]
+    if refused:
+        raise ContractError(
+            f"version {version} of {name} does not fit today's contract: {'; '.join(refused)}. Choose a later version, "
+            "or compute the dates again from bronze"
+        )
     stood, stands = (sum(lake.row_counts(contract, version=v).values()) for v in (version, newest))
     told = f"{name}: version {version} ({stood:,} rows) in place of {newest} ({stands:,} rows)"
     if not yes:
         typer.echo(f"would restore {told}; repeat it with --yes")
         return
     lake.restore(contract, version)
+    if missing:
+        # Killed before this, `media-analytics contracts apply` does it: writers refuse the table until then.
+        apply(settings, typer.echo, {contract.full_name: contract}, {})
     typer.echo(f"restored {told}, as version {lake.version(contract)}")
 
 
-def _table(name: str) -> "tuple[TableContract, Lake]":
-    from media_analytics.contracts.registry import table
+def _settings() -> "Settings":
     from media_analytics.local.stack_variables import command_environment
+    from media_analytics.settings import load_settings
+
+    return load_settings(command_environment(os.environ))
+
+
+def _table(name: str, settings: "Settings") -> "tuple[TableContract, Lake]":
+    from media_analytics.contracts.registry import table
     from media_analytics.resources.lake import Lake
     from media_analytics.resources.spark import SparkConnect
-    from media_analytics.settings import load_settings
 
     contract = table(name)
     if contract.store != "delta":
         raise ContractError(
             f"{name} is kept in {contract.store}, which has no versions; expected a Delta table"
         )
-    settings = load_settings(command_environment(os.environ))
     return contract, Lake(settings, SparkConnect(settings))
 
 

@@ -99,14 +99,14 @@ class DeltaAdmin:
         """The table's address."""
         return self._settings.lake.table_path(contract.layer, contract.name)
 
-    def stored(self, contract: TableContract) -> StoredTable | None:
-        """The table as its Delta log has it; None when there is none."""
+    def stored(self, contract: TableContract, version: int | None = None) -> StoredTable | None:
+        """The table, or one version of it, as its Delta log has it; None when there is none."""
         from deltalake import DeltaTable
 
         address = without_hadoop(self.location(contract))
         if not DeltaTable.is_deltatable(address):
             return None
-        table = DeltaTable(address)
+        table = DeltaTable(address, version=version)
         metadata = table.metadata()
         return StoredTable(
             columns={

@@ -62,16 +62,23 @@ def commit(
     Raises:
         OvertakenError: another run committed after `base`.
     """
-    mode: Literal["append", "overwrite"] = "append" if append else "overwrite"
     merge: Literal["merge"] | None = "merge" if new_columns else None
     properties = CommitProperties(
         custom_metadata={"userMetadata": json.dumps(note)},
         app_transactions=[Transaction(_TRANSACTION, base.version() + 1)],
     )
     try:
-        write_deltalake(
-            base, rows, mode=mode, predicate=predicate, schema_mode=merge, commit_properties=properties
-        )
+        if append:
+            write_deltalake(base, rows, mode="append", schema_mode=merge, commit_properties=properties)
+        else:
+            write_deltalake(
+                base,
+                rows,
+                mode="overwrite",
+                predicate=predicate,
+                schema_mode=merge,
+                commit_properties=properties,
+            )
     except CommitFailedError as error:
         raise OvertakenError(contract) from error
     return int(base.version())
