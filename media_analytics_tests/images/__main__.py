@@ -1,5 +1,6 @@
 """`python -m media_analytics_tests.images [IMAGE...]`: build and check images, print their sizes."""
 
+import logging
 import sys
 import time
 
@@ -14,12 +15,15 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"error: no image {', '.join(unknown)}; there are {', '.join(CHECKS)}", file=sys.stderr)
         return 2
+    # The object store's server tells of every request.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     try:
         with engine() as tools:
             base = tools.base()
             print(f"base: {base}", flush=True)
             for image in wanted:
                 began = time.monotonic()
+                print(f"building {image}", flush=True)
                 tools.build(image, base)
                 print(f"built {image} in {time.monotonic() - began:.0f} s", flush=True)
             for image in wanted:

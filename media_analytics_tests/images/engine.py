@@ -70,7 +70,9 @@ class Engine:
         except subprocess.TimeoutExpired as error:
             raise EngineError(f"{shlex.join(command)[:300]} took longer than {seconds:.0f} s") from error
         if check and done.returncode != 0:
-            raise EngineError(f"{shlex.join(command)[:300]} failed: {(done.stderr + done.stdout)[-3000:]}")
+            raise EngineError(
+                f"{shlex.join(command)[:300]} failed: {done.stdout[-1500:]}{done.stderr[-3000:]}"
+            )
         return done.stdout + ("" if check else done.stderr)
 
     def base(self) -> str:

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import yaml
 
 from media_analytics.local import java
 from media_analytics.local.artifacts import Artifacts
-from media_analytics.local.image_files import GROUPS, arrange
+from media_analytics.local.image_files import GROUPS, SERVICES, arrange, copy_sdk
+from media_analytics.local.jars import coordinates
 from media_analytics_tests.builders.images import FOLDER, IMAGES, absent_modules, locked, recipe, without
 from media_analytics_tests.conventions.source import ROOT, dotted, modules
 
@@ -146,6 +148,12 @@ def test_spark_is_started_by_the_wrapper_of_the_local_stack() -> None:
     assert "JAVA_HOME=/opt/java-home" in STAGES["spark"].said("ENV")[0]
 
 
+def test_the_client_of_spark_is_told_where_it_would_look_for_spark() -> None:
+    """Without its programs and the variable, the first import of the Connect client ends the process."""
+    (said,) = STAGES["code-location"].said("ENV")
+    assert said == "SPARK_HOME=/opt/venv/lib/python3.11/site-packages/pyspark"
+
+
 def test_files_of_an_image_have_the_names_that_the_chart_says(tmp_path: Path) -> None:
     """The enricher ends at once when its data are elsewhere."""
     artifacts = Artifacts(tmp_path / "cache")
@@ -171,6 +179,29 @@ def test_files_of_an_image_have_the_names_that_the_chart_says(tmp_path: Path) ->
     assert '"/opt/media-analytics/data/geo.mmdb"' in settings
     assert '"/opt/media-analytics/data/referrers.json"' in settings
     assert STAGES["streaming-tree"].said("COPY") == ["--from=files /opt/files/data /opt/media-analytics/data"]
+
+
+def test_an_image_has_the_sdk_without_the_services_that_nobody_asks(tmp_path: Path) -> None:
+    """Everything else of the archive stays as it is, in its order."""
+    sdk = "software/amazon/awssdk"
+    kept = [
+        "META-INF/MANIFEST.MF",
+        f"{sdk}/services/",
+        f"{sdk}/services/s3/S3Client.class",
+        f"{sdk}/core/s.json",
+    ]
+    with zipfile.ZipFile(tmp_path / "bundle-1.jar", "w") as archive:
+        for name in [*kept, f"{sdk}/services/ec2/", f"{sdk}/services/ec2/Ec2Client.class"]:
+            archive.writestr(name, name)
+    copy_sdk(tmp_path / "bundle-1.jar", tmp_path / "copy.jar")
+    with zipfile.ZipFile(tmp_path / "copy.jar") as copy:
+        assert copy.namelist() == kept
+        assert copy.read(kept[2]).decode() == kept[2]
+    copy_sdk(tmp_path / "copy.jar", tmp_path / "again.jar")
+    assert (tmp_path / "again.jar").read_bytes() == (tmp_path / "copy.jar").read_bytes()
+    assert {"s3", "sts"} <= SERVICES
+    (bundle,) = (one for one in coordinates("s3") if one.artifact == "bundle")
+    assert bundle.file_name.startswith("bundle-"), "the copy is told by the archive's name"
 
 
 def test_a_build_sees_only_what_recipes_copy() -> None:

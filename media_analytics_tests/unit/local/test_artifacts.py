@@ -1,6 +1,8 @@
 """The cache: exact coordinates, checksums, nothing half-written."""
 
+import io
 import re
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,23 @@ def test_a_changed_archive_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"changed")
     with pytest.raises(ArtifactError, match=r"a\.jar has SHA-256"):
         jars.verify(file, "0" * 64)
+
+
+def test_an_archive_is_unpacked_with_and_without_the_filter_of_newer_pythons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Debian 12's Python has none: an image built there could not unpack the enricher's data."""
+    for name, path in (("good", "a/b.txt"), ("bad", "../b.txt")):
+        with tarfile.open(tmp_path / f"{name}.tgz", "w:gz") as archive:
+            archive.addfile(tarfile.TarInfo(path), io.BytesIO())
+    jars.unpack(tmp_path / "good.tgz", tmp_path / "new")
+    with pytest.raises(tarfile.OutsideDestinationError):
+        jars.unpack(tmp_path / "bad.tgz", tmp_path / "new")
+    monkeypatch.delattr(tarfile, "data_filter")
+    monkeypatch.setattr(tarfile.TarFile, "extractall", None)
+    jars.unpack(tmp_path / "good.tgz", tmp_path / "old")
+    assert (tmp_path / "new/a/b.txt").is_file()
+    assert (tmp_path / "old/a/b.txt").is_file()
 
 
 def test_a_failed_fetch_leaves_nothing_behind(tmp_path: Path) -> None:
