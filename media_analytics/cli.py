@@ -34,6 +34,7 @@ _COMMANDS: tuple[tuple[str, str | None], ...] = (
     ("dead_letters", "dead-letters"),
     ("faults", None),
     ("sql", None),
+    ("query", None),
     ("table", "table"),
     ("contracts", "contracts"),
     ("config", "config"),

@@ -16,10 +16,11 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast, get_args
+from typing import TYPE_CHECKING, Annotated, NoReturn, cast, get_args
 
 import typer
 
+from media_analytics.commands.grids import cell, wide_console
 from media_analytics.errors import MediaAnalyticsError
 from media_analytics.resources.addresses import without_hadoop
 
@@ -224,7 +225,7 @@ class _Shown:
 
         table = Table(*columns, title=f"{datetime.now(UTC):%H:%M:%S} UTC", box=None, title_justify="left")
         for row in rows:
-            table.add_row(*(_text(value) for value in row))
+            table.add_row(*(cell(value) for value in row))
         self._out().print(table)
 
     def say(self, text: str) -> None:
@@ -232,24 +233,9 @@ class _Shown:
         typer.echo(text, err=True)
 
     def _out(self) -> "Console":
-        from rich.console import Console
-
         if self._console is None:
-            self._console = Console(markup=False, highlight=False)
-            if not self._console.is_terminal:
-                self._console.width = 160
+            self._console = wide_console()
         return self._console
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S}"
-    if isinstance(value, dict) or hasattr(value, "asDict"):
-        fields = value if isinstance(value, dict) else value.asDict()
-        return " to ".join(_text(part) for part in fields.values())
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _explained(error: "PySparkException") -> str:

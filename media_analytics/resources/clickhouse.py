@@ -7,6 +7,7 @@ inserts into tables that the sink writes.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from io import IOBase
 from typing import Any
 
 import clickhouse_connect
@@ -98,6 +99,38 @@ class ClickHouse:
             return self._client.query_arrow(
                 sql, parameters=dict(parameters or {}), settings=self._limits(comment), use_strings=True
             )
+
+    def first_rows(self, sql: str, most: int) -> tuple[pa.Table, bool]:
+        """The first rows of a query, at most so many, as it orders them, and whether there are more.
+
+        Raises:
+            ServiceError: the store does not answer or refuses the query.
+        """
+        # As a header: a format in the statement is a name that the reader may not use.
+        wanted = {"X-ClickHouse-Format": "ArrowStream"}
+        found: list[pa.RecordBatch] = []
+        count = 0
+        with (
+            self._explained(),
+            self._client.raw_stream(sql, settings=self._limits(""), transport_settings=wanted) as answer,
+            self._stream(answer) as batches,
+        ):
+            for batch in batches:
+                found.append(batch)
+                count += batch.num_rows
+                if count > most:
+                    break
+            rows = pa.Table.from_batches(found, batches.schema).slice(0, most)
+        return rows, count > rows.num_rows
+
+    @staticmethod
+    def _stream(answer: IOBase) -> pa.RecordBatchStreamReader:
+        try:
+            return pa.ipc.open_stream(answer)
+        except pa.ArrowInvalid as error:
+            raise ServiceError(
+                "the store answered in another format than asked for: leave FORMAT out of the statement"
+            ) from error
 
     def _limits(self, comment: str) -> dict[str, Any]:
         if self._as_reader:
