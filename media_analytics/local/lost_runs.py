@@ -11,7 +11,6 @@ from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
-import psutil
 
 _MESSAGE = "The process of this run ended with the platform before it could say so. What it committed stays."
 
@@ -53,6 +52,9 @@ def _processes(instance: dg.DagsterInstance, run_id: str) -> set[int]:
 
 def _lives(pid: int) -> bool:
     """Whether this is still a process of a run: after a restart of the machine its number is somebody else's."""
+    # Not in images: where Dagster's history is PostgreSQL's (docker/compose.yaml), nobody asks.
+    import psutil
+
     try:
         return "multiprocessing" in " ".join(psutil.Process(pid).cmdline())
     except psutil.Error:

@@ -8,9 +8,13 @@ import re
 from importlib import metadata
 from typing import NamedTuple
 
+from packaging.markers import Marker
+
 from media_analytics_tests.conventions.source import ROOT
 
 FOLDER = ROOT / "docker"
+# What an image's Python says of itself, as far as the lock asks.
+_PLATFORM = {"sys_platform": "linux", "python_full_version": "3.11.16", "implementation_name": "cpython"}
 IMAGES = ("control-plane", "code-location", "streaming", "spark")
 
 
@@ -56,9 +60,10 @@ def without(image: str) -> set[str]:
 
 
 def locked() -> set[str]:
-    """Every package of the images' lock."""
+    """Every package of the images' lock that Linux gets."""
     text = (ROOT / "requirements" / "images.txt").read_text("utf-8")
-    return set(re.findall(r"^([a-z0-9][a-z0-9-]*)==", text, re.M))
+    lines = re.findall(r"^([a-z0-9][a-z0-9-]*)==[^ ;]+ *(?:; *(.*?))? *\\$", text, re.M)
+    return {name for name, marker in lines if not marker or Marker(marker).evaluate(_PLATFORM)}
 
 
 def absent_modules(image: str) -> set[str]:
