@@ -7,10 +7,12 @@
 ) }}
 
 with
-events as (
+-- What each visitor looked at, and how far down: other events say neither.
+looks as (
     {{ reader_events(
         ["event_type", "page_key", "visitor_id", "is_bot", "scroll_pct"],
-        "visitor_id is not null and (page_key is not null or event_type = 'subscription_start')",
+        "visitor_id is not null and page_key is not null "
+        ~ "and (event_type = 'page_view' or scroll_pct is not null)",
     ) }}
 ),
 
@@ -18,15 +20,29 @@ readers as (
     select
         date,
         brand,
-        assumeNotNull(events.page_key) as page_key,
+        assumeNotNull(looks.page_key) as page_key,
         visitor_id,
         countIf(event_type = 'page_view') as page_views,
         max(scroll_pct) as deepest_pct,
         countIf(event_type = 'page_view' and not is_bot) as page_views_human,
         maxIf(scroll_pct, not is_bot) as deepest_pct_human
-    from events
-    where events.page_key is not null
+    from looks
     group by date, brand, page_key, visitor_id
+),
+
+-- Few: the store makes a model's parts anew wherever they are named, and keeps the right side of a join in memory.
+starts as (
+    {{ reader_events(
+        ["visitor_id", "is_bot"],
+        "visitor_id is not null and event_type = 'subscription_start'",
+    ) }}
+),
+
+views as (
+    {{ reader_events(
+        ["page_key", "visitor_id"],
+        "visitor_id is not null and event_type = 'page_view' and page_key is not null",
+    ) }}
 ),
 
 -- The page before a subscription: the visitor's last page view of that date.
@@ -37,14 +53,10 @@ subscribers as (
         starts.event_id as event_id,
         any(starts.is_bot) as is_bot,
         argMax(assumeNotNull(views.page_key), (views.occurred_at, views.event_id)) as page_key
-    from events as starts
-    inner join events as views
-        on starts.date = views.date and starts.brand = views.brand and starts.visitor_id = views.visitor_id
-    where
-        starts.event_type = 'subscription_start'
-        and views.event_type = 'page_view'
-        and views.page_key is not null
-        and views.occurred_at < starts.occurred_at
+    from views
+    inner join starts
+        on views.date = starts.date and views.brand = starts.brand and views.visitor_id = starts.visitor_id
+    where views.occurred_at < starts.occurred_at
     group by date, brand, event_id
 ),
 
