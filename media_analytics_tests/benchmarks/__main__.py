@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from media_analytics_tests.benchmarks import codecs, collector, latency, path, sink, spike, stream, video
+from media_analytics_tests.benchmarks import codecs, collector, latency, path, queries, sink, spike, stream, video
 from media_analytics_tests.benchmarks.harness import Benchmark, run
 
 
@@ -27,6 +27,7 @@ def main(only: list[str]) -> int:
             "latency": lambda: latency.benchmarks(platform),
             "spike": lambda: spike.benchmarks(platform, spike.Plan()),
             "video": lambda: video.benchmarks(folder / "video"),
+            "queries": lambda: queries.benchmarks(folder / "queries"),
         }
         wanted = only or list(groups)
         if not set(wanted) <= set(groups) or ("latency" in wanted and "path" not in wanted):

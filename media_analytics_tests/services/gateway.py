@@ -42,6 +42,12 @@ class GatewayProcess:
         """Where the process writes what it does."""
         return self.folder / "gateway.log"
 
+    @property
+    def pid(self) -> int:
+        """The process that runs."""
+        assert self.process is not None
+        return self.process.pid
+
     def start(self) -> None:
         """Start it and wait until it answers; its log is in the error when it does not."""
         environment = builder.variables(self.folder) | {"MEDIA_ANALYTICS_CLICKHOUSE__URL": self.url}

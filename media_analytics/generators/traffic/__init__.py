@@ -1,0 +1,1 @@
+"""Months of simulated readers as rows of ClickHouse, made by ClickHouse itself from a seed."""

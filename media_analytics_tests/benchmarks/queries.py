@@ -1,0 +1,214 @@
+"""What the dashboard asks, over a month of traffic: `make bench ONLY=queries`.
+
+A gateway of its own gets 30 days and at least 10,000,000 events by `generate traffic`, its last events two
+hours ahead, so that the live page has readers; dbt builds the marts. Then every route that reads numbers answers, each
+time from an API that keeps no answer yet. Prints p50, p95 and most of each in milliseconds beside the processor time,
+and fails where p95 is above a second.
+"""
+
+import math
+import statistics
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from media_analytics.commands.generate import build_marts, fill
+from media_analytics.contracts.registry import TABLES
+from media_analytics.dashboard.api.app import create_app
+from media_analytics.dashboard.reading.catalogue import REPORTS
+from media_analytics.generators.traffic.options import Options
+from media_analytics.resources.clickhouse import ClickHouse
+from media_analytics.settings import Settings
+from media_analytics_tests.benchmarks.harness import Benchmark
+from media_analytics_tests.builders import settings as builder
+from media_analytics_tests.builders import streams
+from media_analytics_tests.services import gateway as service
+
+DAYS, EVENTS, SEED = 30, 10_000_000, 1
+AHEAD = timedelta(hours=2)
+REPETITIONS = 20
+LIMIT_SECONDS = 1.0
+URL, TOKEN = "http://127.0.0.1:8500", "bench-token"
+MOST_ROWS = 1_000
+# Marts of the last day; the live page asks the tables themselves.
+REALTIME_MARTS = ("articles", "brands", "countries", "sections", "sources", "videos")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an answer took. Processor time does not depend on what else the machine does; it is counted in 10 ms."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+@dataclass(frozen=True)
+class Question:
+    """A route and its parameters."""
+
+    name: str
+    path: str
+    parameters: Mapping[str, Any]
+
+
+def questions(settings: Settings) -> Iterator[Question]:
+    """Every route whose answer comes from the tables of ClickHouse or the lake, over 30 dates that are over."""
+    last = datetime.now(UTC).date() - timedelta(days=1)
+    dates = {"first": str(last - timedelta(days=DAYS - 1)), "last": str(last)}
+    yield Question("live", "/v1/live", {})
+    for report in REPORTS:
+        yield Question(f"report {report}", f"/v1/reports/{report}", dates)
+        yield Question(f"report {report}, all traffic", f"/v1/reports/{report}", {**dates, "who": "all"})
+        yield Question(f"rows of {report}", f"/v1/reports/{report}/rows", {**dates, "kind": "csv"})
+    one = {**dates, "brand": "bild"}
+    yield Question("report overview, one brand", "/v1/reports/overview", one)
+    yield Question("articles", "/v1/articles", dates)
+    yield Question("articles, search", "/v1/articles", {**dates, "search": "of bild-"})
+    yield Question("articles, search without result", "/v1/articles", {**dates, "search": "nothing like it"})
+    article, front = most_read(settings)
+    yield Question("one article", "/v1/articles/one", {**one, "page_key": article})
+    yield Question("one article, the front page", "/v1/articles/one", {**one, "page_key": front})
+    for path in ("reports", "freshness", "completeness", "restatements", "interactions/minutes"):
+        yield Question(path, f"/v1/{path}", {})
+
+
+def most_read(settings: Settings) -> tuple[str, str]:
+    """Keys of a brand's article and of its front page with most page views."""
+    sql = (
+        "SELECT page_key FROM warehouse.editorial_articles WHERE brand = 'bild' AND startsWith(page_key, '/') = {f} "
+        "GROUP BY page_key ORDER BY sum(page_views) DESC LIMIT 1"
+    )
+    clickhouse = ClickHouse(settings)
+    article, front = (str(clickhouse.rows(sql.replace("{f}", flag))[0][0]) for flag in ("0", "1"))
+    return article, front
+
+
+class Watch:
+    """Wall and processor time of answers: of this process, where the API runs, and of the gateway."""
+
+    def __init__(self, gateway_pid: int) -> None:
+        """Nothing measured yet."""
+        self._processes = [psutil.Process(), psutil.Process(gateway_pid)]
+        self.answers: dict[str, list[Answer]] = {}
+
+    @contextmanager
+    def measuring(self, name: str) -> Iterator[None]:
+        """Measure what happens within."""
+        began, before = time.perf_counter(), self._cpu()
+        yield
+        seconds = time.perf_counter() - began
+        self.answers.setdefault(name, []).append(Answer(seconds, self._cpu() - before))
+
+    def _cpu(self) -> float:
+        times = [process.cpu_times() for process in self._processes]
+        return sum(t.user + t.system for t in times)
+
+
+def ask(settings: Settings, watch: Watch, repetitions: int = REPETITIONS) -> None:
+    """Ask every question, each time of an API of its own: it keeps no answer.
+
+    Raises:
+        RuntimeError: an answer is not 200.
+    """
+    dashboard = settings.dashboard.model_copy(update={"url": URL, "token": SecretStr(TOKEN)})
+    with_api = settings.model_copy(update={"dashboard": dashboard})
+    asked = list(questions(settings))
+    for _ in range(repetitions):
+        client = TestClient(create_app(with_api), base_url=URL, headers={"Authorization": f"Bearer {TOKEN}"})
+        # The connection to the store is made before.
+        client.get("/ready")
+        for question in asked:
+            with watch.measuring(question.name):
+                answer = client.get(question.path, params=dict(question.parameters))
+            if answer.status_code != 200:
+                raise RuntimeError(f"{question.name} answered {answer.status_code}: {answer.text[:500]}")
+
+
+def read_realtime_marts(settings: Settings, watch: Watch, repetitions: int = REPETITIONS) -> None:
+    """Read each mart of the last day, as the reader."""
+    reader = ClickHouse(settings, as_reader=True)
+    reader.rows("SELECT 1")
+    for _ in range(repetitions):
+        for name in REALTIME_MARTS:
+            with watch.measuring(f"mart realtime_{name}"):
+                reader.rows(f"SELECT * FROM warehouse.realtime_{name} LIMIT {MOST_ROWS}")
+
+
+def percentile(values: list[float], percent: int) -> float:
+    """The smallest value that so many percent of the values do not exceed."""
+    return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
+
+
+def show(answers: Mapping[str, list[Answer]]) -> None:
+    """Print milliseconds of each answer, as rows of a Markdown table."""
+    print("| question | p50 ms | p95 ms | most ms | processor ms |")
+    print("|---|---:|---:|---:|---:|")
+    for name, found in answers.items():
+        wall = [1000 * answer.seconds for answer in found]
+        figures = [*(percentile(wall, p) for p in (50, 95, 100))]
+        figures.append(1000 * statistics.mean(answer.cpu_seconds for answer in found))
+        print(f"| {name} | {' | '.join(f'{figure:,.0f}' for figure in figures)} |")
+
+
+def benchmarks(folder: Path) -> Iterator[Benchmark]:
+    """Filling, building, then every answer.
+
+    Raises:
+        RuntimeError: an answer took more than a second at p95.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    gateway = service.make(folder)
+    gateway.start()
+    try:
+        yield from _of(builder.make(folder, CLICKHOUSE__URL=gateway.url), gateway.pid)
+    finally:
+        gateway.stop()
+
+
+def _of(settings: Settings, gateway_pid: int) -> Iterator[Benchmark]:
+    """The benchmarks on an empty gateway."""
+    for contract in TABLES.values():
+        if contract.store == "clickhouse":
+            streams.create_table(settings, contract.full_name)
+    brands = {name: (brand.domains[0], brand.sections) for name, brand in settings.brands.items()}
+    until = datetime.now(UTC).replace(microsecond=0) + AHEAD
+    options = Options(DAYS, EVENTS, SEED, until, brands)
+
+    def filled() -> float:
+        began = time.perf_counter()
+        fill(settings, options)
+        return time.perf_counter() - began
+
+    def built() -> float:
+        began = time.perf_counter()
+        build_marts(settings)
+        return time.perf_counter() - began
+
+    yield Benchmark("traffic-fill", f"generate traffic, {DAYS} days", filled, EVENTS, "events/s", rounds=1)
+    yield Benchmark("dbt-build", "all marts of these days and their tests", built, rounds=1)
+    watch = Watch(gateway_pid)
+    ask(settings, watch)
+    read_realtime_marts(settings, watch)
+    show(watch.answers)
+    p95 = {n: percentile([a.seconds for a in found], 95) for n, found in watch.answers.items()}
+    for name, seconds in p95.items():
+        yield Benchmark(
+            f"query-{name.replace(', ', '-').replace(' ', '-')}",
+            f"{name}: p95 of {REPETITIONS}",
+            partial(float, seconds),
+            rounds=1,
+            limit_value=LIMIT_SECONDS,
+            limit_name="stated limit",
+        )
+    slow = {name: seconds for name, seconds in p95.items() if seconds > LIMIT_SECONDS}
+    if slow:
+        raise RuntimeError(f"slower than {LIMIT_SECONDS:g} s at p95: {slow}")

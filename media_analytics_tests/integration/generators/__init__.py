@@ -1,0 +1,1 @@
+"""Makers of data against the real stores."""
