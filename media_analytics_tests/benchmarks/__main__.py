@@ -9,7 +9,17 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from media_analytics_tests.benchmarks import codecs, collector, latency, path, queries, sink, spike, stream, video
+from media_analytics_tests.benchmarks import (
+    codecs,
+    collector,
+    latency,
+    path,
+    queries,
+    sink,
+    spike,
+    stream,
+    video,
+)
 from media_analytics_tests.benchmarks.harness import Benchmark, run
 
 
