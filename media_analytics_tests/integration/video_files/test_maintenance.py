@@ -1,6 +1,6 @@
 """Compaction, Z-order and VACUUM, files that are not read, versions that stand again; all with columns that came later.
 
-Slow, but for the pruning, though only metrics are computed. What the tests would catch: maintenance that changes a row
+Slow, though only metrics are computed but for the pruning. What the tests would catch: maintenance that changes a row
 or makes a date due, files with and without a new column that cannot be compacted or read together, a query of one date
 that opens the files of others, a restored table that the next run cannot write to.
 """
@@ -29,7 +29,7 @@ from media_analytics_tests.builders import video_rows as rows
 from media_analytics_tests.integration.video_files.conftest import DAYS
 from media_analytics_tests.integration.video_files.world import World
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900)]
 
 RAW, METRICS, SUMMARY = (
     table(name) for name in ("bronze.raw_metrics", "silver.metrics", "gold.executive_summary")
@@ -88,7 +88,6 @@ def test_a_query_of_one_date_reads_the_files_of_that_date(name: str, loaded: Wor
     assert [f"date={DAYS[1]}" in path for path in read] == [True]
 
 
-@pytest.mark.slow
 def test_maintenance_after_a_new_column_rewrites_files_and_no_row(world: World, tmp_path: Path) -> None:
     folder = _folder(tmp_path / "files")
     newest = folder / "metrics" / f"date={DAYS[-1]}"
@@ -123,7 +122,6 @@ def test_maintenance_after_a_new_column_rewrites_files_and_no_row(world: World, 
     assert plays == {place: plays for place, (plays, _) in told.items()} and len(plays) == 2 * len(DAYS) + 1
 
 
-@pytest.mark.slow
 def test_a_day_of_several_files_costs_less_to_read_when_it_was_maintained(
     world: World, tmp_path: Path
 ) -> None:
@@ -140,7 +138,6 @@ def test_a_day_of_several_files_costs_less_to_read_when_it_was_maintained(
     assert effect["day_bytes_after"] < effect["day_bytes_before"]
 
 
-@pytest.mark.slow
 def test_a_version_before_a_column_stands_again_with_the_column(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
