@@ -5,18 +5,20 @@ user (0700), files with secrets are 0600. Does not belong here: what a service p
 """
 
 import base64
+import fcntl
 import json
 import secrets
 import socket
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-from media_analytics.errors import MediaAnalyticsError
+from media_analytics.errors import MediaAnalyticsError, ServiceError
 from media_analytics.local import kafka_mode
 from media_analytics.local.files import private_folder, write_atomically
 
@@ -277,3 +279,20 @@ def named_ports(environ: Mapping[str, str]) -> dict[str, int]:
 
 def _write_json(path: Path, value: Mapping[str, object]) -> None:
     write_atomically(path, json.dumps(value, indent=2) + "\n")
+
+
+@contextmanager
+def alone(home_path: Path) -> Iterator[None]:
+    """One start or backup of a home at a time: two starts would be two supervisors.
+
+    Raises:
+        ServiceError: another one is under way.
+    """
+    with (private_folder(home_path / "run") / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ServiceError(
+                f"another `media-analytics up` or `backup` works on {home_path}; wait until it has ended"
+            ) from error
+        yield

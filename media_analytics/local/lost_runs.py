@@ -23,9 +23,9 @@ def are_there_started(dagster_home: Path) -> bool:
     try:
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=5)) as connection:
             found = connection.execute("select 1 from runs where status = 'STARTED' limit 1").fetchone()
-    except sqlite3.OperationalError:
-        # Its tables are being made at this moment.
-        return False
+    except sqlite3.OperationalError as error:
+        # Its tables are being made at this moment. Anything else, such as a lock, must not hide a lost run.
+        return "no such table" not in str(error)
     return found is not None
 
 

@@ -5,11 +5,8 @@ the stores, apply the contracts, start the rest, wait. `down`: ask the superviso
 belong here: how any of it is shown (`commands.stack`).
 """
 
-import fcntl
-import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -98,7 +95,7 @@ def up(request: Request, watcher: Watcher) -> Home:
     fetched = artifacts.ensure(request.environ, report=watcher.download)
     java_training.ensure(fetched, request.environ, watcher.stage)
     homes.create(request.home)
-    with _only_one_starts(request.home):
+    with homes.alone(request.home):
         home = homes.open_home(request.home)
         runs = supervision.programs(home) is not None
         if runs:
@@ -227,17 +224,3 @@ def _not_ready(home: Home, one: ServiceStatus, what: str) -> ServiceError:
         f"{one.name} {what}{reason}. The end of {log}:\n{shown}\n"
         "The other services keep running: `media-analytics status` shows them, `media-analytics down` stops them."
     )
-
-
-@contextmanager
-def _only_one_starts(home_path: Path) -> Iterator[None]:
-    """Two `up` of one home must not start two supervisors."""
-    with (home_path / "run" / "up.lock").open("w") as lock:
-        os.set_inheritable(lock.fileno(), False)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ServiceError(
-                f"another `media-analytics up` works on {home_path}; wait until it has ended"
-            ) from error
-        yield

@@ -70,7 +70,6 @@ class KafkaLog:
     def __init__(self, settings: Settings) -> None:
         """Keep the settings; connect later."""
         self._settings = settings
-        self._members: dict[str, Consumer] = {}
 
     @cached_property
     def _admin(self) -> AdminClient:
@@ -151,7 +150,7 @@ class KafkaLog:
             # Kafka's own topics have the most partitions, and no group reads them.
             of_users = {name: topic for name, topic in topics.items() if not name.startswith("__")}
             places = [TopicPartition(name, p) for name, topic in of_users.items() for p in topic.partitions]
-            for place in self._member(group).committed(places, timeout=TIMEOUT_SECONDS):
+            for place in self._committed(group, places):
                 if place.error is not None:
                     raise KafkaException(place.error)
                 if place.offset >= 0:
@@ -224,12 +223,14 @@ class KafkaLog:
                     raise
             time.sleep(_PAUSE_SECONDS)
 
-    def _member(self, group: str) -> Consumer:
-        """A client that may ask for a group's offsets; it subscribes to nothing."""
-        if group not in self._members:
-            config = {"group.id": group, "enable.auto.commit": False, "log_level": 3}
-            self._members[group] = Consumer(self._settings.kafka.client_config() | config)
-        return self._members[group]
+    def _committed(self, group: str, places: list[TopicPartition]) -> list[TopicPartition]:
+        """Ask as a consumer that subscribes to nothing. It lives for one question: a cluster may have many groups."""
+        config = {"group.id": group, "enable.auto.commit": False, "log_level": 3}
+        consumer = Consumer(self._settings.kafka.client_config() | config)
+        try:
+            return consumer.committed(places, timeout=TIMEOUT_SECONDS)
+        finally:
+            consumer.close()
 
     def _partitions(self, name: str) -> int:
         metadata = self._admin.list_topics(name, timeout=TIMEOUT_SECONDS).topics[name]

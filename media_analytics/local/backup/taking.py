@@ -4,12 +4,10 @@ Belongs here: the order of things: copy what moves, let everything stand, copy w
 name the result. Does not belong here: how a file is copied (`copying`), how processes stand (`stillness`).
 """
 
-import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,7 +44,7 @@ def take(home: Home, to: Path, tell: Tell) -> Manifest:
     """
     _refuse_elsewhere(home)
     partial = _prepare(home, to)
-    with _alone(home):
+    with homes.alone(home.path):
         data = private_folder(partial / manifest.DATA)
         tell(f"copying {home.path}")
         tree, made_at, still_seconds = _copy(home, data)
@@ -152,16 +150,3 @@ def refuse_full(folder: Path, needed_bytes: float) -> None:
             f"{folder} has {free / 1e9:.1f} GB free, the copy needs {needed_bytes / 1e9:.1f} GB; make room or name "
             "another disk"
         )
-
-
-@contextmanager
-def _alone(home: Home) -> Iterator[None]:
-    """No `up` and no other backup of this home meanwhile."""
-    with (private_folder(home.run) / "up.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BackupError(
-                f"another `media-analytics up` or `backup` works on {home.path}; wait until it has ended"
-            ) from error
-        yield

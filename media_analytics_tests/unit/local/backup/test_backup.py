@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from media_analytics.errors import ServiceError
 from media_analytics.local import home as homes
 from media_analytics.local import leftovers
 from media_analytics.local.backup import manifest, restoring, taking
@@ -195,6 +196,6 @@ def test_a_home_that_runs_is_not_replaced(home: Home, backup: Path) -> None:
 def test_a_start_and_a_backup_do_not_happen_together(home: Home, tmp_path: Path) -> None:
     with (home.run / "up.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(BackupError, match="another"):
+        with pytest.raises(ServiceError, match="another"):
             take(home, tmp_path / "backup", _silent)
     take(home, tmp_path / "backup", _silent)
