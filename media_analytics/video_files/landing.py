@@ -6,6 +6,7 @@ belong here: what a file holds (`reading.py`), which files were loaded before (`
 
 import hashlib
 import re
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -30,6 +31,8 @@ ACCESS = (
 )
 _DATED = re.compile(r"date=(\d{4}-\d{2}-\d{2})$")
 _BLOCK = 1 << 20
+# A file that changed less than this before it was looked at can change again without another stamp.
+_STILL_NS = 5 * 10**9
 
 
 class LandingError(MediaAnalyticsError):
@@ -40,7 +43,8 @@ class LandingError(MediaAnalyticsError):
 class SourceFile:
     """A file of a data set. `address` is its identity: a later file of the same address replaces it.
 
-    `stamp` tells cheaply whether the file can have changed: it is compared with itself only, never with a clock.
+    `stamp` tells cheaply whether the file can have changed: it is compared with itself only, never with a clock. While
+    `is_still`, no later change keeps the stamp.
     """
 
     address: str
@@ -49,6 +53,7 @@ class SourceFile:
     folder_date: date | None
     size: int
     stamp: str
+    is_still: bool = field(compare=False)
     store: ObjectStore | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -96,6 +101,7 @@ def discover(path: str, dates: Iterable[date] = (), store: ObjectStore | None = 
             date is none.
     """
     address = absolute(path)
+    still_before = time.time_ns() - _STILL_NS
     try:
         system, root = opened(address, store)
         is_folder = system.get_file_info(root).type == fs.FileType.Directory
@@ -109,7 +115,7 @@ def discover(path: str, dates: Iterable[date] = (), store: ObjectStore | None = 
     found = [
         file
         for info in infos
-        if (file := _source_file(address, root, info, store)) is not None
+        if (file := _source_file(address, root, info, store, still_before)) is not None
         and (file.folder_date is None or not wanted or file.folder_date in wanted)
     ]
     if not found:
@@ -136,7 +142,9 @@ def _files(system: fs.FileSystem, root: str) -> Sequence[fs.FileInfo]:
     return [info for info in infos if info.type == fs.FileType.File]
 
 
-def _source_file(address: str, root: str, info: fs.FileInfo, store: ObjectStore | None) -> SourceFile | None:
+def _source_file(
+    address: str, root: str, info: fs.FileInfo, store: ObjectStore | None, still_before: int
+) -> SourceFile | None:
     relative = info.path.removeprefix(root).strip("/")
     parts = relative.split("/")
     if info.extension not in FORMATS or parts[-1].startswith((".", "_")):
@@ -154,14 +162,20 @@ def _source_file(address: str, root: str, info: fs.FileInfo, store: ObjectStore 
             day = date.fromisoformat(match.group(1))
         except ValueError:
             raise LandingError(f"{address}/{relative}: {match.group(1)} is no date; {LAYOUT}") from None
+    stamp, changed_ns = _stamp(address, info)
+    is_still = changed_ns < still_before
     return SourceFile(
-        f"{address}/{relative}", dataset, info.extension, day, int(info.size), _stamp(address, info), store
+        f"{address}/{relative}", dataset, info.extension, day, int(info.size), stamp, is_still, store
     )
 
 
-def _stamp(address: str, info: fs.FileInfo) -> str:
-    """Changes with every change of the file: a local file's change time cannot be set back, its mtime can."""
+def _stamp(address: str, info: fs.FileInfo) -> tuple[str, int]:
+    """What changes with every change of the file, and when it changed last in nanoseconds since 1970.
+
+    A local file's change time cannot be set back, its mtime can.
+    """
     if "://" in address:
-        return f"{info.size} {info.mtime_ns}"
+        return f"{info.size} {info.mtime_ns}", info.mtime_ns
     status = Path(info.path).stat()
-    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
+    stamp = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
+    return stamp, status.st_ctime_ns

@@ -5,7 +5,7 @@ Belongs here: reading and writing the ledger. Does not belong here: what makes a
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -41,25 +41,31 @@ class Entry:
 
 @dataclass(frozen=True)
 class Standing:
-    """Newest content by address: the one whose rows stand in bronze, and the one that was blocked after it."""
+    """Newest content by address: the one whose rows stand in bronze, and the one that was blocked after it.
+
+    `stamps` are those of the files whose rows stand, as they were when they were read.
+    """
 
     loaded: Mapping[str, str]
     blocked: Mapping[str, str]
+    stamps: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def standing(log: DeltaLog) -> Standing:
     """What the ledger says of every file."""
-    rows = log.rows(CONTRACT, ["source_file", "content_sha256", "status", "loaded_at"]).to_pylist()
+    columns = ["source_file", "content_sha256", "file_stamp", "status", "loaded_at"]
+    rows = log.rows(CONTRACT, columns).to_pylist()
     loaded: dict[str, str] = {}
     blocked: dict[str, str] = {}
+    stamps: dict[str, str | None] = {}
     for row in sorted(rows, key=lambda r: r["loaded_at"]):
         address, content = row["source_file"], row["content_sha256"]
         if row["status"] == LOADED:
-            loaded[address] = content
+            loaded[address], stamps[address] = content, row["file_stamp"]
             blocked.pop(address, None)
         else:
             blocked[address] = content
-    return Standing(loaded, blocked)
+    return Standing(loaded, blocked, stamps)
 
 
 def record(settings: Settings, entries: Sequence[Entry], run_id: str, now: datetime) -> int:
@@ -94,6 +100,7 @@ def _row(entry: Entry, run_id: str, now: datetime) -> dict[str, Any]:
     return {
         "source_file": entry.file.address,
         "content_sha256": entry.content_sha256,
+        "file_stamp": entry.file.stamp if entry.file.is_still else None,
         "dataset": entry.file.dataset,
         "folder_date": folder_date,
         "status": entry.status,

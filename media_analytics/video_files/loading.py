@@ -92,13 +92,19 @@ class Loader:
         return done
 
     def _new_batches(self, files: Sequence[SourceFile]) -> tuple[list[Batch], int]:
-        """Batches of files whose content is new. A changed file of a dated batch is judged by itself."""
-        loaded = ledger.standing(self.log).loaded
+        """Batches of files whose content is new. A changed file of a dated batch is judged by itself.
+
+        A file with the stamp of the loaded one is not read: the history of a folder costs a look at its names.
+        """
+        known = ledger.standing(self.log)
         batches: dict[tuple[str, date | None], Batch] = {}
         unchanged = 0
         for file in files:
+            if known.stamps.get(file.address) == file.stamp:
+                unchanged += 1
+                continue
             content = sha256(file)
-            if loaded.get(file.address) == content:
+            if known.loaded.get(file.address) == content:
                 unchanged += 1
                 continue
             batches.setdefault(file.batch, Batch([])).files.append((file, content))

@@ -30,6 +30,10 @@ class LoadedFile(DataFrameModel):
 
     source_file: Text = column("Address of the file.")
     content_sha256: Text = column("SHA-256 of its bytes.", str_matches=SHA256)
+    file_stamp: Text = column(
+        "Its size and times: while they stay the same it is not read again. Null: it was changed moments before.",
+        nullable=True,
+    )
     dataset: Text = column("Data set the file belongs to.", isin=DATASETS)
     folder_date: Day = column("Date in the folder's name.", nullable=True)
     status: Text = column("Whether its rows stand in bronze.", isin=("loaded", "blocked"))

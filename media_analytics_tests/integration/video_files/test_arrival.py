@@ -1,20 +1,72 @@
-"""Files that are withdrawn: silver and gold are those of one load of what is left.
+"""Files that arrive in any order, several times, corrected or withdrawn: silver and gold are those of one load.
 
-Slow: each arrival is a run of all steps.
+Slow: each arrival is a run of all steps. What the tests would catch: a number that depends on which file came first, a
+date that is left out when a catalogue comes late, a copy of a file that counts twice, a row of a replaced file that
+stays.
 """
 
+import random
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from media_analytics.contracts.registry import table
+from media_analytics.generators.video.generate import generate
+from media_analytics.generators.video.options import Format, Layout, Options
 from media_analytics_tests.builders import video_rows as rows
 from media_analytics_tests.builders.video.reference import Reference
 from media_analytics_tests.integration.video_files.test_reference import assert_equal
 from media_analytics_tests.integration.video_files.world import World
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900)]
+
+ARRIVALS = 4
+OPTIONS = Options(
+    days=3, rows=1_500, metrics=600, assets=60, seed=23, dirty=0.01, copies=0.02, new_columns_from=2,
+    format=Format.CSV, layout=Layout.DATED,
+)  # fmt: skip
+
+
+def _cut(path: Path, number: int, of: int) -> Iterator[str]:
+    """Every `of`-th line of a CSV file, its header first."""
+    header, *lines = path.read_text("utf-8").splitlines(keepends=True)
+    yield header
+    yield from lines[number::of]
+
+
+def _arriving(source: Path, target: Path) -> list[tuple[Path, str]]:
+    """The files to come: each in two parts, and both once more under another name."""
+    return [
+        (target / path.parent.relative_to(source) / name, "".join(_cut(path, number, 2)))
+        for path in sorted(source.rglob("*.csv"))
+        for number in range(2)
+        for name in (f"part-{number}.csv", f"again-{number}.csv")
+    ]
+
+
+def _uncorrected(text: str) -> str:
+    header, _, *others = text.splitlines(keepends=True)
+    return "".join([header, *reversed(others)])
+
+
+def test_shuffled_doubled_and_corrected_files_give_the_rows_of_one_load(world: World, tmp_path: Path) -> None:
+    generate(OPTIONS, tmp_path / "source")
+    folder = tmp_path / "arrived"
+    coming = _arriving(tmp_path / "source", folder)
+    random.Random(5).shuffle(coming)
+    # Some arrive first as they were before somebody corrected them: a row less, the others in another order.
+    early = [(path, _uncorrected(text)) for path, text in coming[::5]]
+    for batch in (early, *(coming[n::ARRIVALS] for n in range(ARRIVALS))):
+        for path, text in batch:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+        world.load(folder)
+    assert_equal(world, Reference(folder))
+    versions = world.versions()
+    world.load(folder)
+    assert world.versions() == versions
 
 
 def test_a_withdrawn_copy_lets_the_copy_before_it_stand(world: World, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Files over `s3a://` on a real S3-compatible server."""
 
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -47,12 +49,35 @@ def test_files_of_an_object_store_are_those_of_a_folder(tmp_path: Path) -> None:
         discover("s3a://landing/video", store=store.settings)
 
 
+def _dated_csv(folder: Path, days: Sequence[date]) -> Path:
+    """The rows of `good_folder` as CSV: catalogues flat, facts in the folders of their dates."""
+    for dataset, row in (("assets", rows.asset()), ("devices", rows.device()), ("geo", rows.geo())):
+        rows.write_csv(folder, dataset, [row])
+    for number, day in enumerate(days):
+        noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+        rows.write_csv(folder, "delivery", [rows.delivery(f"r{number}", noon)], day)
+        rows.write_csv(folder, "metrics", [rows.metrics(day=day)], day)
+    return folder
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("make", "files", "one"),
+    [
+        (rows.good_folder, 5, "assets.parquet"),
+        (_dated_csv, 3 + 2 * len(DAYS), f"delivery/date={DAYS[0]}/part.csv"),
+    ],
+)
 def test_a_load_from_an_object_store_gives_the_tables_of_a_load_from_a_folder(
-    world: World, loaded: World, tmp_path: Path
+    make: Callable[[Path, Sequence[date]], Path],
+    files: int,
+    one: str,
+    world: World,
+    loaded: World,
+    tmp_path: Path,
 ) -> None:
     """Down to gold; catches a step that looks for the files again, an address that the ledger does not find."""
-    rows.good_folder(tmp_path / "files", DAYS)
+    make(tmp_path / "files", DAYS)
     with object_store.running() as store:
         store.put(tmp_path / "files", "landing/video")
         video = world.settings.video.model_copy(update={"store": store.settings})
@@ -60,7 +85,7 @@ def test_a_load_from_an_object_store_gives_the_tables_of_a_load_from_a_folder(
         world.load("s3a://landing/video")
         assert world.hashes() == loaded.hashes()
         found = {r["source_file"] for r in world.rows("ops.video_files")}
-        assert "s3a://landing/video/assets.parquet" in found and len(found) == 5
+        assert f"s3a://landing/video/{one}" in found and len(found) == files
         versions = world.versions()
         world.load("s3a://landing/video/")
         assert world.versions() == versions, "the same contents: nothing to do"

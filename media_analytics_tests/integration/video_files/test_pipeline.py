@@ -1,10 +1,14 @@
 """From a folder of files to gold: numbers by hand, twice is once, dates that nobody touched stay as they are."""
 
+import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from media_analytics.video_files import landing, loading
+from media_analytics.video_files.ledger import CONTRACT as LEDGER
+from media_analytics.video_files.loading import Loader
 from media_analytics_tests.builders import video_rows as rows
 from media_analytics_tests.integration.video_files.world import World
 
@@ -155,3 +159,32 @@ def test_a_replaced_file_restates_its_dates_and_only_those(world: World, tmp_pat
     every_day = ["2026-03-10", "2026-03-11", "2026-03-12"]
     assert (changed["geographic_analytics"], changed["content_performance"]) == (every_day, every_day)
     assert changed["executive_summary"] == changed["delivery_quality"] == changed["device_analytics"] == []
+
+
+def test_a_file_that_stands_still_is_read_once_and_again_when_it_changes(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a load that reads the whole history again, and one that misses a new content under an old time."""
+    path = rows.write(tmp_path, "geo", [rows.geo()])
+    read: list[str] = []
+
+    def counted(file: landing.SourceFile) -> str:
+        read.append(file.address)
+        return landing.sha256(file)
+
+    def load() -> int:
+        read.clear()
+        loader = Loader(world.settings, world.lake, world.log, f"run-{world.log.version(LEDGER)}", world.now)
+        loader.load(str(tmp_path))
+        return len(read)
+
+    monkeypatch.setattr(loading, "sha256", counted)
+    assert load() == 1
+    assert load() == 1, "it was written moments before: the same stamp could hide a change"
+    monkeypatch.setattr(landing, "_STILL_NS", -(10**18))
+    before = path.stat()
+    rows.write(tmp_path, "geo", [rows.geo(region="Bayern")])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert load() == 1
+    assert load() == 0
+    assert [row["region"] for row in world.rows("bronze.raw_geo")] == ["Bayern"]
