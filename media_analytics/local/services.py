@@ -26,6 +26,8 @@ class Service:
     external_variable: str | None = None
     # Its user on a secured event log; None: that of the shell's commands.
     kafka_user: str | None = None
+    # Its work may wait for a processor until the path of a live event has had what it needs (decision 0022).
+    yields: bool = False
 
 
 SERVICES: tuple[Service, ...] = (
@@ -55,6 +57,7 @@ SERVICES: tuple[Service, ...] = (
         "Spark Connect server",
         port="spark",
         external_variable="MEDIA_ANALYTICS_SPARK__REMOTE",
+        yields=True,
     ),
     Service(
         "stream",
@@ -62,6 +65,7 @@ SERVICES: tuple[Service, ...] = (
         module="spark_jobs.jobs.user_events_stream",
         needs_contracts=True,
         kafka_user="stream",
+        yields=True,
     ),
     Service(
         "clickhouse",
@@ -96,9 +100,10 @@ SERVICES: tuple[Service, ...] = (
         "dagster-webserver",
         "Dagster page",
         port="dagster_webserver",
+        yields=True,
     ),
-    Service("dagster-daemon", "Dagster sensors and queue", needs_contracts=True),
-    Service("dagster-code", "Dagster definitions and runs", kafka_user="dagster"),
+    Service("dagster-daemon", "Dagster sensors and queue", needs_contracts=True, yields=True),
+    Service("dagster-code", "Dagster definitions and runs", kafka_user="dagster", yields=True),
     Service(
         "dashboard-api",
         "dashboard's API",

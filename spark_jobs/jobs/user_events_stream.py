@@ -24,9 +24,12 @@ from streaming.runtime.main import Process, run
 from streaming.runtime.stop import StopSignal
 
 # A broken datum can claim a length of gigabytes; Avro then refuses it instead of filling the heap. The second compiler
-# costs more than it saves while batches are small.
+# pays for code that runs for minutes (decision 0022); at its usual thresholds it costs more than it saves.
 _JVM_OPTIONS = (
-    "-XX:TieredStopAtLevel=1",
+    "-XX:Tier4InvocationThreshold=50000",
+    "-XX:Tier4MinInvocationThreshold=6000",
+    "-XX:Tier4CompileThreshold=150000",
+    "-XX:Tier4BackEdgeThreshold=400000",
     # The code of sixty columns is longer than what the compiler takes without being asked.
     "-XX:-DontCompileHugeMethods",
     "-Dorg.apache.avro.limits.string.maxLength=16777216",
@@ -76,6 +79,8 @@ def _session(settings: Settings, environ: Mapping[str, str]) -> SparkSession:
             "spark.sql.codegen.wholeStage": "false",
             "spark.sql.codegen.factoryMode": "NO_CODEGEN",
             "spark.sql.adaptive.enabled": "false",
+            # A decoded batch is kept for seconds: finding the best compression of each column costs more than it saves.
+            "spark.sql.inMemoryColumnarStorage.compressed": "false",
         },
     )
 

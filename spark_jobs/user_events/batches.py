@@ -79,7 +79,8 @@ class Batches:
             DataLossError: another process wrote this batch: two streams run.
             StoppedError: asked to stop while waiting; what was not committed is not there.
         """
-        framed = decode.with_schema_id(records).persist()
+        # A task for each core, not for each of the topic's partitions: each task generates the code of its plan anew.
+        framed = decode.with_schema_id(records.coalesce(self._settings.spark.cores)).persist()
         try:
             bounds, ids = self._bounds(framed, number, topic_id, begin)
             if not ids:

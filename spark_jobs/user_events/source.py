@@ -87,6 +87,8 @@ def options(kafka: Kafka, topic: str = TOPIC) -> dict[str, str]:
         "kafka.allow.auto.create.topics": "false",
         "subscribe": topic,
         "failOnDataLoss": "true",
+        # Spark asks for the topic's bounds after each poll and throws away what the consumer has fetched ahead.
+        "kafka.max.poll.records": "20000",
     }
     if kafka.security_protocol == "SASL_SSL":
         password = kafka.sasl_password.get_secret_value() if kafka.sasl_password else ""
