@@ -174,6 +174,7 @@ def test_a_file_that_stands_still_is_read_once_and_again_when_it_changes(
 
     def load() -> int:
         read.clear()
+        world.now += timedelta(minutes=1)
         loader = Loader(world.settings, world.lake, world.log, f"run-{world.log.version(LEDGER)}", world.now)
         loader.load(str(tmp_path))
         return len(read)
