@@ -19,8 +19,6 @@ from media_analytics.local.home import HOME_VARIABLE, Home, home_path, open_home
 from media_analytics.local.services import BROKERS, service
 from media_analytics.local.stack_variables import read_stack_environment
 
-# Added to the niceness of a service whose work may wait: it gets a quarter of a processor that others want, too.
-YIELDING = 15
 PARENT_VARIABLE = "MEDIA_ANALYTICS_PARENT"
 _PR_SET_PDEATHSIG = 1
 # These read no setting; the others call `load_settings`.
@@ -34,8 +32,7 @@ def main() -> None:
         home = open_home(home_path(os.environ))
         die_with_parent(_parent(home, os.environ))
         hear_signals()
-        if service(name).yields:
-            os.nice(YIELDING)
+        os.nice(service(name).nice)
         environment = child_environment(home, name, os.environ)
         command = command_of(name, home, Artifacts(cache_folder(os.environ)), environment)
     except MediaAnalyticsError as error:

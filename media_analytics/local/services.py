@@ -26,8 +26,8 @@ class Service:
     external_variable: str | None = None
     # Its user on a secured event log; None: that of the shell's commands.
     kafka_user: str | None = None
-    # Its work may wait for a processor until the path of a live event has had what it needs (decision 0022).
-    yields: bool = False
+    # Added to its niceness: its work may wait for a processor until live events have had what they need (decision 0022).
+    nice: int = 0
 
 
 SERVICES: tuple[Service, ...] = (
@@ -57,7 +57,7 @@ SERVICES: tuple[Service, ...] = (
         "Spark Connect server",
         port="spark",
         external_variable="MEDIA_ANALYTICS_SPARK__REMOTE",
-        yields=True,
+        nice=5,
     ),
     Service(
         "stream",
@@ -65,7 +65,7 @@ SERVICES: tuple[Service, ...] = (
         module="spark_jobs.jobs.user_events_stream",
         needs_contracts=True,
         kafka_user="stream",
-        yields=True,
+        nice=10,
     ),
     Service(
         "clickhouse",
@@ -100,10 +100,9 @@ SERVICES: tuple[Service, ...] = (
         "dagster-webserver",
         "Dagster page",
         port="dagster_webserver",
-        yields=True,
     ),
-    Service("dagster-daemon", "Dagster sensors and queue", needs_contracts=True, yields=True),
-    Service("dagster-code", "Dagster definitions and runs", kafka_user="dagster", yields=True),
+    Service("dagster-daemon", "Dagster sensors and queue", needs_contracts=True),
+    Service("dagster-code", "Dagster definitions and runs", kafka_user="dagster"),
     Service(
         "dashboard-api",
         "dashboard's API",

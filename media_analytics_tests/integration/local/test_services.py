@@ -8,6 +8,7 @@ import pytest
 
 from media_analytics.local import kafka as kafka_service
 from media_analytics.local import spark as spark_service
+from media_analytics.local.services import service
 from media_analytics_tests.services.embedded import Embedded
 
 pytestmark = pytest.mark.integration
@@ -32,8 +33,9 @@ def test_a_service_listens_on_loopback_only(embedded: Embedded, name: str) -> No
 @pytest.mark.parametrize("name", ["kafka", "registry", "spark", "clickhouse"])
 def test_a_service_becomes_the_process_that_was_started(embedded: Embedded, name: str) -> None:
     embedded.start(name)
-    command = psutil.Process(embedded.processes[name].pid).cmdline()
-    assert "media_analytics.local.launch" not in command
+    process = psutil.Process(embedded.processes[name].pid)
+    assert "media_analytics.local.launch" not in process.cmdline()
+    assert process.nice() == min(19, psutil.Process().nice() + service(name).nice)
 
 
 def test_a_service_ends_when_told_although_a_shell_started_it_in_the_background(
