@@ -26,7 +26,7 @@ class Service:
     external_variable: str | None = None
     # Its user on a secured event log; None: that of the shell's commands.
     kafka_user: str | None = None
-    # Added to its niceness: its work may wait for a processor until live events have had what they need (decision 0022).
+    # Added to its niceness: it may wait for a processor until live events have had what they need (decision 0022).
     nice: int = 0
 
 
