@@ -14,8 +14,8 @@ from media_analytics.dashboard.answers import Answer
 Who = Literal["human", "all"]
 Unit = Literal["count", "share", "ratio", "seconds", "milliseconds", "hours", "euros", "gigabytes"]
 ReportName = Literal[
-    "overview", "subscriptions", "conversions", "countries", "devices", "sources",
-    "videos", "video_networks", "video_devices", "video_countries",
+    "overview", "sections", "authors", "cohorts", "subscriptions", "conversions", "countries", "devices", "sources",
+    "videos", "video_sections", "video_revenue", "video_networks", "video_devices", "video_countries",
 ]  # fmt: skip
 FileKind = Literal["csv", "parquet"]
 
@@ -69,9 +69,11 @@ class Report(Answer):
     brands: list[str] = Field(description="Brands that were counted; empty where the table knows no brands.")
     who: Who
     measures: list[MeasureSaid]
-    total: dict[str, Compared]
-    members: list[Member] = Field(description="Most of the first measure first; at most 50.")
-    days: list[DayOf] = Field(description="Of the first eight members, date by date.")
+    total: dict[str, Compared] = Field(description="Of `cohorts`: of the week after the first.")
+    members: list[Member] = Field(
+        description="The 50 with most of the first measure, most of the asked one first; weeks in their order."
+    )
+    days: list[DayOf] = Field(description="Of the first eight members, date by date; of all weeks.")
 
 
 class ReportSaid(Answer):

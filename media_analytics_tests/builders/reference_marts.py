@@ -96,23 +96,24 @@ def acquisition(sessions: Sequence[Row]) -> Table:
 
 
 def cohorts(sessions: Sequence[Row], last_week: int) -> Table:
-    """By first week and brand: who came again, week by week."""
+    """By first week and brand: who came again in each week up to the newest."""
     counted = {
         "": _cohorts(sessions),
         "_human": _cohorts([row for row in sessions if not row["is_bot"]]),
     }
     found: Table = {}
-    for cell in {cell for _, came in counted.values() for cell in came}:
-        begin, brand, number = cell
-        row: Row = {}
-        for twin, (sizes, came) in counted.items():
-            size, returned = sizes.get((begin, brand), 0), came.get(cell, 0)
-            row |= {
-                f"cohort_visitors{twin}": size,
-                f"returned_visitors{twin}": returned,
-                f"retention_rate{twin}": returned / size if size else None,
-            }
-        if number <= last_week:
+    newest = max((week_of(row["date"]) for row in sessions), default=date.min)
+    for begin, brand in {first for sizes, _ in counted.values() for first in sizes}:
+        for number in range(min(last_week, (newest - begin).days // 7) + 1):
+            cell = (begin, brand, number)
+            row: Row = {}
+            for twin, (sizes, came) in counted.items():
+                size, returned = sizes.get((begin, brand), 0), came.get(cell, 0)
+                row |= {
+                    f"cohort_visitors{twin}": size,
+                    f"returned_visitors{twin}": returned,
+                    f"retention_rate{twin}": returned / size if size else None,
+                }
             found[cell] = row
     return found
 

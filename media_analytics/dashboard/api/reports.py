@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
 
 from media_analytics.dashboard.api.files import MEDIA_TYPES, file_of
+from media_analytics.dashboard.reading.catalogue import REPORTS
 from media_analytics.dashboard.reading.reports import MOST_ROWS, Asked, ReportReader
 from media_analytics.dashboard.reading.spans import Span, SpanError, span
 from media_analytics.dashboard.report_answers import FileKind, Report, ReportName, Reports, Who
@@ -18,6 +19,7 @@ First = Annotated[date | None, Query(description="First date, UTC; 28 dates when
 Last = Annotated[date | None, Query(description="Last date, UTC; yesterday when left out.")]
 Brands = Annotated[list[str] | None, Query(alias="brand", description="A brand; several: give it again.")]
 People = Annotated[Who, Query(description="People only, or all traffic.")]
+Order = Annotated[str, Query(description="Most of this measure first; the report's first when left out.")]
 _FILE = {"type": "string", "format": "binary"}
 _FILES: dict[int | str, dict[str, Any]] = {
     200: {"content": {media_type: {"schema": _FILE} for media_type in MEDIA_TYPES.values()}}
@@ -34,8 +36,12 @@ def router(reports: ReportReader) -> APIRouter:
         last: Last = None,
         brands: Brands = None,
         who: People = "human",
+        order: Order = "",
     ) -> Asked:
-        return Asked(report, dates(first, last), known(reports.brands, brands), who)
+        measures = [m.name for m in REPORTS[report].measures]
+        if order and order not in measures:
+            raise HTTPException(422, f"{report} has no measure {order}; there are {', '.join(measures)}")
+        return Asked(report, dates(first, last), known(reports.brands, brands), who, order)
 
     @routes.get("")
     def list_reports() -> Reports:

@@ -4,7 +4,7 @@ Belongs here: dates, brands, people or all, the reader's time zone. Does not bel
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -35,13 +35,19 @@ class Chosen:
         }
 
 
-def filters(known: dict[str, Any]) -> Chosen | None:
-    """Show the filters; None while a person has not chosen both dates."""
+def filters(
+    known: dict[str, Any], key: str = "dates", label: str = "Dates (UTC)", days: int | None = None
+) -> Chosen | None:
+    """Show the filters; None while a person has not chosen both dates.
+
+    Dates of another kind than a report's have a `key` in the address and a `label` of their own, and the last so many
+    `days` unless chosen.
+    """
     left, middle, right = st.columns((2, 3, 2))
     first, last = (date.fromisoformat(known[name]) for name in ("first", "last"))
-    dates = left.date_input(
-        "Dates (UTC)", (first, last), format="YYYY-MM-DD", key="dates", bind="query-params"
-    )
+    if days:
+        first = last - timedelta(days=days - 1)
+    dates = left.date_input(label, (first, last), format="YYYY-MM-DD", key=key, bind="query-params")
     brands = middle.multiselect(
         "Publications",
         known["brands"],

@@ -34,14 +34,16 @@ _STYLE = """<style>
 
 
 class Cell(str):
-    """A text with a colour (`red`, `amber`, `green`) for a table."""
+    """A text with a colour (`red`, `amber`, `green`) for a table, or on a ground from none (0) to full (1)."""
 
     colour: str
+    ground: float
 
-    def __new__(cls, text: str, colour: str = "") -> "Cell":
+    def __new__(cls, text: str, colour: str = "", ground: float = 0.0) -> "Cell":
         """The text, coloured."""
         made = super().__new__(cls, text)
         made.colour = colour
+        made.ground = ground
         return made
 
 
@@ -76,18 +78,20 @@ def table(
         f'<th scope="col" class="{_kind(name)}">{html.escape(name.rstrip("#*"))}</th>' for name in columns
     )
     body = "".join(
-        "<tr>"
-        + "".join(
-            f'<td class="{_kind(name)} {cell.colour if isinstance(cell, Cell) else ""}">{html.escape(cell)}</td>'
-            for name, cell in zip(columns, row, strict=True)
-        )
-        + "</tr>"
+        "<tr>" + "".join(_cell(name, cell) for name, cell in zip(columns, row, strict=True)) + "</tr>"
         for row in rows
     )
     inner = f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody>"
     empty = "" if rows else f'<p class="none">{html.escape(nothing)}</p>'
     caption = f"<caption>{html.escape(caption)}</caption>"
     st.html(f'{_STYLE}<div class="ma"><table>{caption}{inner if rows else ""}</table>{empty}</div>')
+
+
+def _cell(heading: str, text: str) -> str:
+    cell = text if isinstance(text, Cell) else Cell(text)
+    # Half transparent at most: the text stays readable on light and on dark pages.
+    style = f' style="background: rgba(11, 110, 153, {cell.ground / 2:.2f})"' if cell.ground else ""
+    return f'<td class="{_kind(heading)} {cell.colour}"{style}>{html.escape(cell)}</td>'
 
 
 def _kind(heading: str) -> str:

@@ -56,17 +56,23 @@ def section(
     titles = {m["name"]: m["title"] for m in entry["measures"]}
     if heading:
         st.subheader(heading)
-    if shows_total:
-        renewed_slowly(lambda: _total(_asked(client, report, chosen)))
+    top = st.container()
     measure = st.selectbox(
-        "Shown by date",
+        "Shown by date, most of it first",
         list(titles),
         format_func=titles.__getitem__,
         key=f"{report}_measure",
         bind="query-params",
     )
-    renewed_slowly(lambda: course(_asked(client, report, chosen), str(measure), named))
-    renewed_slowly(lambda: _members(_asked(client, report, chosen), named))
+
+    def found() -> dict[str, Any]:
+        return asked(client, report, chosen, str(measure))
+
+    if shows_total:
+        with top:
+            renewed_slowly(lambda: _total(found()))
+    renewed_slowly(lambda: course(found(), str(measure), named))
+    renewed_slowly(lambda: members(found(), named))
     files(client, report, chosen)
 
 
@@ -75,13 +81,14 @@ def renewed_slowly(part: Callable[[], None]) -> None:
     renewed(part, RENEW_SECONDS)
 
 
-def _asked(client: Client, report: str, chosen: Chosen) -> dict[str, Any]:
-    found: dict[str, Any] = client.get(f"/v1/reports/{report}", **chosen.parameters)
+def asked(client: Client, report: str, chosen: Chosen, order: str | None = None) -> dict[str, Any]:
+    """The report of the chosen dates; members in the order of a measure."""
+    found: dict[str, Any] = client.get(f"/v1/reports/{report}", order=order, **chosen.parameters)
     return found
 
 
 def _total(found: dict[str, Any]) -> None:
-    if _has_numbers(found):
+    if has_numbers(found):
         metrics(found)
         caption_of_dates(found)
 
@@ -110,10 +117,10 @@ def caption_of_dates(found: dict[str, Any]) -> None:
     )
 
 
-def _has_numbers(found: dict[str, Any]) -> bool:
+def has_numbers(found: dict[str, Any], not_yet: str = NO_NUMBERS) -> bool:
     """Whether there are any of the chosen dates; says what a person can do where not."""
     if found["newest"] is None:
-        st.info(NO_NUMBERS)
+        st.info(not_yet)
     elif not any(m["value"] is not None for m in found["total"].values()):
         st.info(
             f"Nothing was counted from {numbers.days(found['first'], found['last'])} for this choice. The newest "
@@ -143,7 +150,8 @@ def course(found: dict[str, Any], measure: str, named: Named) -> None:
 _UNITS = {"seconds": "s", "milliseconds": "ms", "hours": "h", "euros": "\N{EURO SIGN}", "gigabytes": "GB"}
 
 
-def _members(found: dict[str, Any], named: Named) -> None:
+def members(found: dict[str, Any], named: Named) -> None:
+    """Each member with its measures and their changes."""
     measures = found["measures"]
     heads = [found["dimension"].replace("_", " ").capitalize()]
     for one in measures:
@@ -192,6 +200,6 @@ def files(client: Client, report: str, chosen: Chosen) -> None:
 def meanings(known: dict[str, Any], *reports: str) -> None:
     """Every measure of a page in one sentence: a phone has no hover."""
     with st.expander("What these numbers mean"):
-        for report in reports:
-            for one in said(known, report)["measures"]:
-                st.markdown(f"**{one['title']}**: {one['means']}")
+        means = {m["title"]: m["means"] for report in reports for m in said(known, report)["measures"]}
+        for title, sentence in means.items():
+            st.markdown(f"**{title}**: {sentence}")

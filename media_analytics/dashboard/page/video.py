@@ -1,4 +1,4 @@
-"""The page of video quality: plays, slow starts, failed requests.
+"""The page of videos: plays, slow starts, failed requests, and what advertising brought.
 
 Belongs here: which reports it shows. Does not belong here: how a report looks (`report_parts.py`).
 """
@@ -10,7 +10,7 @@ from media_analytics.dashboard.page.client import Client
 from media_analytics.dashboard.page.filters import filters
 from media_analytics.dashboard.page.report_parts import catalogue, meanings, section
 
-REPORTS = ("videos", "video_networks", "video_devices", "video_countries")
+REPORTS = ("videos", "video_sections", "video_revenue", "video_networks", "video_devices", "video_countries")
 _EVERY_BRAND = {"video_networks": "Networks", "video_devices": "Devices", "video_countries": "Countries"}
 
 
@@ -21,6 +21,8 @@ def show(client: Client) -> None:
     chosen = filters(known) if known else None
     if known and chosen:
         section(client, known, "videos", chosen, named=numbers.brand)
+        section(client, known, "video_sections", chosen, heading="Sections", shows_total=False)
+        section(client, known, "video_revenue", chosen, named=numbers.brand, heading="Advertising")
         for report, heading in _EVERY_BRAND.items():
             section(client, known, report, chosen, heading=f"{heading}, all publications", shows_total=False)
         meanings(known, *REPORTS)

@@ -12,12 +12,18 @@ from media_analytics.dashboard.report_answers import ReportName
 
 @dataclass(frozen=True)
 class ReportOf:
-    """A table of the warehouse with a column `date`, grouped by `dimension`. The first measure orders its members."""
+    """A table of the warehouse grouped by `dimension`. The members shown have most of the first measure."""
 
     table: str
     dimension: str
     measures: tuple[Measure, ...]
     has_brands: bool = True
+    # The column whose dates are asked for.
+    date: str = "date"
+    # Conditions on its rows.
+    where: tuple[str, ...] = ()
+    # Members are numbers, in their own order, all by date. Each counts the same visitors, so one stands for the total.
+    total_of: int | None = None
 
 
 _VISITS = (
@@ -26,6 +32,14 @@ _VISITS = (
 )
 _ENGAGED = Measure("engaged_seconds_per_page_view", "Engaged time for each page view", "seconds", "ratio",
                    ("engaged_seconds",), ("page_views",))  # fmt: skip
+_READ = (
+    Measure("page_views", "Page views"),
+    _ENGAGED,
+    Measure("articles", "Pages read a day", fold="per_day", has_twin=False),
+    Measure("entries", "Visits that began here"),
+    Measure("exits", "Visits that ended here"),
+    Measure("shares", "Shares"),
+)
 _PLAYS = Measure("plays", "Video plays", said="video_plays", has_twin=False)
 _WATCHED = Measure("watch_hours", "Hours watched", "hours", said="video_watch_hours", has_twin=False)
 _REQUESTS = Measure("requests", "Requests", said="delivery_requests", has_twin=False)
@@ -35,6 +49,9 @@ _ERRORS = Measure("error_rate", "Failed requests", "share", "ratio", ("error_rat
                   said="delivery_error_rate", has_twin=False, is_less_better=True)  # fmt: skip
 _COMPLETED = Measure("completion_rate", "Watched to the end", "share", "ratio", ("completion_rate", "plays"),
                      ("plays",), said="video_completion_rate", has_twin=False)  # fmt: skip
+_PLAY_RATE = Measure("play_rate", "Plays for each time shown", "share", "ratio", ("plays",), ("impressions",),
+                     said="video_play_rate", has_twin=False)  # fmt: skip
+_ADVERTISING = Measure("ad_revenue_eur", "Advertising in videos", "euros", has_twin=False)
 _WATCHING = (_PLAYS, _COMPLETED, _WATCHED, _ERRORS)
 
 REPORTS: dict[ReportName, ReportOf] = {
@@ -56,8 +73,24 @@ REPORTS: dict[ReportName, ReportOf] = {
             Measure("active_subscriptions", "Subscriptions running", fold="last", has_twin=False),
             Measure("video_plays", "Video plays", has_twin=False),
             Measure("video_watch_hours", "Hours of video watched", "hours", has_twin=False),
-            Measure("ad_revenue_eur", "Advertising in videos", "euros", has_twin=False),
+            _ADVERTISING,
         ),
+    ),
+    "sections": ReportOf("editorial_sections", "section", _READ),
+    "authors": ReportOf("editorial_authors", "author", _READ),
+    "cohorts": ReportOf(
+        "bi_cohorts",
+        "week_number",
+        (
+            Measure("cohort_visitors", "New visitors"),
+            Measure("returned_visitors", "Came back"),
+            Measure("retention_rate", "Share that came back", "share", "ratio",
+                    ("returned_visitors",), ("cohort_visitors",)),
+        ),
+        date="cohort_date",
+        # A week counts once it is over.
+        where=("addDays(rows.cohort_date, 7 * (rows.week_number + 1)) <= toDate32(now('UTC'))",),
+        total_of=1,
     ),
     "subscriptions": ReportOf(
         "bi_subscriptions",
@@ -96,12 +129,23 @@ REPORTS: dict[ReportName, ReportOf] = {
             _PLAYS,
             _COMPLETED,
             _WATCHED,
-            Measure("play_rate", "Plays for each time shown", "share", "ratio", ("plays",), ("impressions",),
-                    said="video_play_rate", has_twin=False),
+            _PLAY_RATE,
             _ERRORS,
             Measure("startup_ms_p95", "Slow starts", "milliseconds", "mean", has_twin=False, is_less_better=True),
             Measure("rebuffer_ratio", "Standing still", "share", "mean", has_twin=False, is_less_better=True),
             _GIGABYTES,
+        ),
+    ),
+    "video_sections": ReportOf("video_sections", "section", (_PLAYS, _COMPLETED, _WATCHED, _PLAY_RATE, _ADVERTISING)),
+    "video_revenue": ReportOf(
+        "bi_revenue",
+        "brand",
+        (
+            _ADVERTISING,
+            Measure("ad_revenue_eur_per_thousand_plays", "For a thousand plays", "euros", "ratio",
+                    ("ad_revenue_eur_per_thousand_plays", "plays"), ("plays",), has_twin=False),
+            Measure("ad_revenue_eur_per_watch_hour", "For each hour watched", "euros", "ratio",
+                    ("ad_revenue_eur_per_watch_hour", "watch_hours"), ("watch_hours",), has_twin=False),
         ),
     ),
     "video_networks": ReportOf("video_networks", "cdn", (_REQUESTS, _ERRORS, _GIGABYTES), has_brands=False),

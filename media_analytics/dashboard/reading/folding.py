@@ -14,7 +14,7 @@ EVERYTHING = "''"
 
 @dataclass(frozen=True)
 class Folding:
-    """Measures of a table of the warehouse with a column `date`.
+    """Measures of a table of the warehouse with a column of dates.
 
     `where` narrows the rows, dates apart. A query wants the parameters `before`, `first` and `last`, and those of
     `where`. A `member` is an expression over `rows`; `EVERYTHING` is one for all rows.
@@ -24,6 +24,7 @@ class Folding:
     measures: Sequence[Measure]
     who: Who
     where: tuple[str, ...] = ()
+    date: str = "date"
 
     def totals(self, member: str = EVERYTHING) -> str:
         """Whether it is the time before, the member, its values: one row a member for each of the two times."""
@@ -44,8 +45,9 @@ class Folding:
     def _parts(self, member: str, since: str) -> str:
         """The parts of each measure by day and member."""
         parts = ", ".join(m.of_rows(n, self.who) for n, m in enumerate(self.measures))
-        where = " AND ".join((f"rows.date >= {{{since}:Date32}}", "rows.date <= {last:Date32}", *self.where))
+        day = f"rows.{self.date}"
+        where = " AND ".join((f"{day} >= {{{since}:Date32}}", f"{day} <= {{last:Date32}}", *self.where))
         return (
-            f"SELECT rows.date AS day, {member} AS member, {parts} FROM warehouse.{self.table} AS rows "
+            f"SELECT {day} AS day, {member} AS member, {parts} FROM warehouse.{self.table} AS rows "
             f"WHERE {where} GROUP BY day, member"
         )

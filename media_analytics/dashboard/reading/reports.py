@@ -43,12 +43,13 @@ Rows = Sequence[Sequence[Any]]
 
 @dataclass(frozen=True)
 class Asked:
-    """What a report is asked for. No brands: all of them."""
+    """What a report is asked for. No brands: all of them. `order` is a measure; empty: the report's first."""
 
     report: ReportName
     span: Span
     brands: tuple[str, ...]
     who: Who
+    order: str = ""
 
     @property
     def of(self) -> ReportOf:
@@ -94,16 +95,17 @@ class ReportReader:
 
     def rows(self, asked: Asked) -> tuple[list[str], Rows, bool]:
         """Column names, rows by date, brand and member, and whether there are more than 100,000 of them."""
-        keys = ["date", *(["brand"] if asked.of.has_brands else []), asked.of.dimension]
+        of = asked.of
+        keys = [of.date, *(["brand"] if of.has_brands else []), of.dimension]
         keys = list(dict.fromkeys(keys))
-        measures = asked.of.measures
+        measures = of.measures
         values = [f"{m.of_day(n)} AS {m.name}" for n, m in enumerate(measures)]
         parts = ", ".join(m.of_rows(n, asked.who) for n, m in enumerate(measures))
-        dates = ("rows.date >= {first:Date32}", "rows.date <= {last:Date32}", *_of_brands(asked))
+        where = (f"rows.{of.date} >= {{first:Date32}}", f"rows.{of.date} <= {{last:Date32}}", *_where(asked))
         sql = (
             f"SELECT {', '.join(f'k_{k}' for k in keys)}, {', '.join(values)} FROM (SELECT "
-            f"{', '.join(f'rows.{k} AS k_{k}' for k in keys)}, {parts} FROM warehouse.{asked.of.table} AS rows "
-            f"WHERE {' AND '.join(dates)} GROUP BY {', '.join(f'k_{k}' for k in keys)}) "
+            f"{', '.join(f'rows.{k} AS k_{k}' for k in keys)}, {parts} FROM warehouse.{of.table} AS rows "
+            f"WHERE {' AND '.join(where)} GROUP BY {', '.join(f'k_{k}' for k in keys)}) "
             f"ORDER BY {', '.join(f'k_{k}' for k in keys)} LIMIT {MOST_ROWS + 1}"
         )
         found = self._rows(sql, _parameters(asked))
@@ -111,13 +113,9 @@ class ReportReader:
 
     def _ask(self, asked: Asked) -> Report:
         of, before = asked.of, asked.span.before
-        totals = {
-            bool(row[0]): dict(zip(_names(of), row[2:], strict=True))
-            for row in self._rows(_folding(asked).totals(), _parameters(asked))
-        }
         members = self._members(asked)
-        shown = [m.name for m in members[:MOST_LINES]]
-        daily = _folding(asked).days(f"rows.{of.dimension}", "member IN {members:Array(String)}")
+        shown = [m.name for m in (members[:MOST_LINES] if of.total_of is None else members)]
+        daily = _folding(asked).days(_member(of), "member IN {members:Array(String)}")
         days = self._rows(daily, _parameters(asked) | {"members": shown}) if shown else []
         return Report(
             report=asked.report,
@@ -130,7 +128,7 @@ class ReportReader:
             brands=list(asked.brands or self.brands) if of.has_brands else [],
             who=asked.who,
             measures=[said(m, asked.who, self._sentences) for m in of.measures],
-            total=_compared(of, totals.get(False, {}), totals.get(True, {})),
+            total=self._total(asked, members),
             members=members,
             days=[
                 DayOf(date=day, name=name, values=dict(zip(_names(of), values, strict=True)))
@@ -138,22 +136,37 @@ class ReportReader:
             ],
         )
 
+    def _total(self, asked: Asked, members: Sequence[Member]) -> dict[str, Compared]:
+        if asked.of.total_of is not None:
+            of_one = (m.measures for m in members if m.name == str(asked.of.total_of))
+            return next(of_one, _compared(asked.of, {}, {}))
+        totals = {
+            bool(row[0]): dict(zip(_names(asked.of), row[2:], strict=True))
+            for row in self._rows(_folding(asked).totals(), _parameters(asked))
+        }
+        return _compared(asked.of, totals.get(False, {}), totals.get(True, {}))
+
     def _members(self, asked: Asked) -> list[Member]:
         of = asked.of
         now: dict[str, dict[str, Any]] = {}
         before: dict[str, dict[str, Any]] = {}
-        by_member = _folding(asked).totals(f"rows.{of.dimension}")
+        by_member = _folding(asked).totals(_member(of))
         for is_before, name, *values in self._rows(by_member, _parameters(asked)):
             (before if is_before else now)[str(name)] = dict(zip(_names(of), values, strict=True))
         found = [
             Member(name=name, measures=_compared(of, now.get(name, {}), before.get(name, {})))
             for name in {**now, **before}
         ]
+        if of.total_of is not None:
+            return sorted(found, key=lambda m: int(m.name))
         first = of.measures[0].name
-        return sorted(found, key=lambda m: (-(m.measures[first].value or 0.0), m.name))[:MOST_MEMBERS]
+        most = sorted(found, key=lambda m: _most_first(m, first))[:MOST_MEMBERS]
+        return sorted(most, key=lambda m: _most_first(m, asked.order or first))
 
     def _newest(self, of: ReportOf) -> date | None:
-        rows = self._rows(f"SELECT count(), max(date) FROM warehouse.{of.table}", {})
+        where = [*of.where, "1" if of.total_of is None else f"rows.{of.dimension} = {of.total_of}"]
+        sql = f"SELECT count(), max(rows.{of.date}) FROM warehouse.{of.table} AS rows WHERE {' AND '.join(where)}"
+        rows = self._rows(sql, {})
         return rows[0][1] if rows and rows[0][0] else None
 
     def _rows(self, sql: str, parameters: Mapping[str, Any]) -> Rows:
@@ -165,11 +178,22 @@ def _names(of: ReportOf) -> list[str]:
 
 
 def _folding(asked: Asked) -> Folding:
-    return Folding(asked.of.table, asked.of.measures, asked.who, _of_brands(asked))
+    return Folding(asked.of.table, asked.of.measures, asked.who, _where(asked), asked.of.date)
 
 
-def _of_brands(asked: Asked) -> tuple[str, ...]:
-    return ("rows.brand IN {brands:Array(String)}",) if _has_brands(asked) else ()
+def _member(of: ReportOf) -> str:
+    return f"toString(rows.{of.dimension})"
+
+
+def _most_first(member: Member, measure: str) -> tuple[bool, float, str]:
+    """A key to sort by; a member without the number is last."""
+    value = member.measures[measure].value
+    return value is None, -(value or 0.0), member.name
+
+
+def _where(asked: Asked) -> tuple[str, ...]:
+    of_brands = ("rows.brand IN {brands:Array(String)}",) if _has_brands(asked) else ()
+    return (*asked.of.where, *of_brands)
 
 
 def _has_brands(asked: Asked) -> bool:

@@ -51,7 +51,9 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def planted(home: Embedded) -> Planted:
     """Empty realtime tables, and how to fill them."""
-    return Planted(home.settings)
+    made = Planted(home.settings)
+    made.empty_live_tables()
+    return made
 
 
 @pytest.fixture(scope="package")

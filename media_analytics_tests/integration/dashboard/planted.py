@@ -7,7 +7,7 @@ import json
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -70,13 +70,16 @@ class Api:
 
 
 class Planted:
-    """Fills the live tables of a home that has no sink. Each test starts with empty ones."""
+    """Fills the tables of a home where nothing else writes."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._store = Store(settings)
         self.files = MinuteFiles(settings)
         self._offset = 0
+
+    def empty_live_tables(self) -> None:
+        """Each test of live numbers starts with empty tables."""
         for name in REALTIME:
             self._store.command(f"TRUNCATE TABLE realtime.{name}")
 
@@ -122,6 +125,10 @@ class Planted:
         """More rows of a table of the warehouse."""
         lines = "\n".join(json.dumps(row, default=str) for row in rows)
         self._store.command(f"INSERT INTO warehouse.{name} FORMAT JSONEachRow {lines}")
+
+    def emptied(self, name: str) -> None:
+        """No rows in a table of the warehouse."""
+        self._store.command(f"TRUNCATE TABLE warehouse.{name}")
 
     def asked(self, sql: str) -> list[dict[str, Any]]:
         """What the database itself says."""
@@ -202,6 +209,25 @@ class Planted:
 
 def _text(instant: datetime) -> str:
     return instant.strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def monday(weeks_ago: int) -> date:
+    """The Monday of a week, so many before this one (UTC)."""
+    today = datetime.now(UTC).date()
+    return today - timedelta(days=today.weekday(), weeks=weeks_ago)
+
+
+def cohort(weeks_ago: int, brand: str, *returned: int) -> list[dict[str, Any]]:
+    """A first week's rows: how many people came in it and in each week since. Of all traffic twice as many."""
+    return [
+        {"cohort_date": monday(weeks_ago), "brand": brand, "week_number": number}
+        | {
+            f"{name}{twin}": value * factor
+            for name, value in (("cohort_visitors", returned[0]), ("returned_visitors", came))
+            for twin, factor in (("", 2), ("_human", 1))
+        }
+        for number, came in enumerate(returned)
+    ]
 
 
 def minute_ago(minutes: int) -> datetime:

@@ -24,18 +24,18 @@ class Seen:
     def __init__(self, page: Page, settings: Settings) -> None:
         self.page = page
         assert settings.dashboard.page_url is not None
-        self._url = settings.dashboard.page_url
+        self.url = settings.dashboard.page_url
         self._complaints = complaints(page)
         self.elsewhere: list[str] = []
         page.on("request", lambda r: None if r.url.startswith(self._ours) else self.elsewhere.append(r.url))
 
     @property
     def _ours(self) -> tuple[str, ...]:
-        return (self._url, "data:", "blob:")
+        return (self.url, "data:", "blob:")
 
     def open(self, path: str, title: str) -> None:
         """Open one of the pages and wait for its title."""
-        self.page.goto(f"{self._url}/{path}")
+        self.page.goto(f"{self.url}/{path}")
         self.page.get_by_role("heading", name=title, exact=True, level=1).wait_for(timeout=30_000)
 
     def metric(self, label: str) -> str:
@@ -52,6 +52,15 @@ class Seen:
         table = self.page.locator("table").filter(has=self.page.locator("caption", has_text=caption)).first
         found: list[list[str]] = table.evaluate(
             "t => [...t.rows].map(r => [...r.cells].map(c => c.innerText.trim()))"
+        )
+        return found
+
+    def table(self, number: int) -> list[list[str]]:
+        """The cells of a table by its place on the page; none while it is not there."""
+        found: list[list[str]] = self.page.evaluate(
+            "n => [...(document.querySelectorAll('table')[n]?.rows ?? [])]"
+            ".map(r => [...r.cells].map(c => c.innerText.trim()))",
+            number,
         )
         return found
 

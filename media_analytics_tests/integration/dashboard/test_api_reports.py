@@ -9,7 +9,7 @@ import pytest
 from pyarrow import csv
 from pyarrow import parquet as pq
 
-from media_analytics_tests.integration.dashboard.planted import Api, Planted
+from media_analytics_tests.integration.dashboard.planted import Api, Planted, cohort, monday
 from media_analytics_tests.services.embedded import Embedded
 
 pytestmark = pytest.mark.integration
@@ -161,3 +161,76 @@ def test_marts_that_nobody_made_yet_are_empty_and_no_error(api: Api, marts: Plan
         )
     finally:
         marts.mart("bi_brand_days", brand_days())
+
+
+def author_days() -> list[dict[str, Any]]:
+    """Sixty authors of one date; the one read least held attention longest."""
+    rows = []
+    for n in range(60):
+        row: dict[str, Any] = {
+            "date": LAST,
+            "brand": BRANDS[n % 2],
+            "author": f"Author {n:02}",
+            "articles": 1,
+        }
+        for twin, factor in (("", 2), ("_human", 1)):
+            row |= {f"page_views{twin}": (100 - n) * factor, f"engaged_seconds{twin}": n * 100.0 * factor}
+        rows.append(row)
+    return rows
+
+
+def test_authors_are_the_most_read_in_the_order_asked_for(api: Api, marts: Planted) -> None:
+    """Catches an author of three page views on top, and lines of others than the first of the table."""
+    marts.mart("editorial_authors", author_days())
+    try:
+        asked = {"first": FIRST, "last": LAST}
+        by_views = api.get("/v1/reports/authors", **asked)
+        assert [m["name"] for m in by_views["members"]] == [f"Author {n:02}" for n in range(50)]
+        by_time = api.get("/v1/reports/authors", **asked, order="engaged_seconds_per_page_view")
+        assert [m["name"] for m in by_time["members"]] == [f"Author {n:02}" for n in reversed(range(50))]
+        assert [d["name"] for d in by_time["days"]] == [f"Author {n}" for n in range(42, 50)]
+        assert by_time["total"] == by_views["total"]
+        answer = api.http.get("/v1/reports/authors", params={"order": "nothing"})
+        assert (answer.status_code, "no measure nothing; there are page_views" in answer.text) == (422, True)
+    finally:
+        marts.mart("editorial_authors", exists=False)
+
+
+def test_cohorts_are_of_weeks_that_are_over_beside_those_before(api: Api, marts: Planted) -> None:
+    """Catches a week that is not over told as a loss, an average of shares of unlike weeks, 10 before 2."""
+    rows = [
+        *cohort(1, "bild", 1000, 7),
+        *cohort(2, "bild", 100, 30, 3),
+        *cohort(3, "bild", 300, 60, 30, 2),
+        *cohort(3, "welt", 100, 10, 0, 5),
+        *cohort(14, "bild", 200, 100, *(50,) * 12, 1),
+    ]
+    marts.mart("bi_cohorts", rows)
+    try:
+        asked = {"first": monday(8), "last": monday(0) - timedelta(days=1)}
+        found = api.get("/v1/reports/cohorts", **asked)
+        # The newest first week has no second one that is over.
+        assert found["total"]["cohort_visitors"] == {"value": 500, "before": 200, "change": 1.5}
+        assert found["total"]["returned_visitors"]["value"] == 30 + 60 + 10
+        assert found["total"]["retention_rate"]["value"] == pytest.approx(100 / 500)
+        assert found["newest"] == str(monday(2))
+        assert [m["name"] for m in found["members"]] == [str(n) for n in range(14)]
+        cells = {(d["date"], d["name"]): d["values"]["retention_rate"] for d in found["days"]}
+        assert cells == {
+            (str(monday(1)), "0"): 1,
+            (str(monday(2)), "0"): 1, (str(monday(2)), "1"): pytest.approx(0.3),
+            (str(monday(3)), "0"): 1, (str(monday(3)), "1"): pytest.approx(70 / 400),
+            (str(monday(3)), "2"): pytest.approx(30 / 400),
+        }  # fmt: skip
+        one = api.get("/v1/reports/cohorts", **asked, brand="welt", who="all")
+        assert one["total"]["retention_rate"]["value"] == pytest.approx(0.1)
+        assert one["total"]["cohort_visitors"]["value"] == 200
+        file = api.http.get("/v1/reports/cohorts/rows", params=asked).text.splitlines()
+        assert (
+            file[0]
+            == '"cohort_date","brand","week_number","cohort_visitors","returned_visitors","retention_rate"'
+        )
+        assert file[1] == f'{monday(3)},"bild",0,300,300,1'
+        assert len(file) == 1 + 1 + 2 + 3 + 3
+    finally:
+        marts.mart("bi_cohorts", exists=False)

@@ -1,6 +1,6 @@
 """The pages about days and about the health of data in a real browser, with known rows in the real stores."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
+from media_analytics.contracts.registry import TABLES as CONTRACTS
 from media_analytics.contracts.registry import table
+from media_analytics.dashboard.page import numbers, script
 from media_analytics.dashboard.reading.articles import TABLES
-from media_analytics_tests.integration.dashboard.planted import Planted
+from media_analytics.dashboard.reading.catalogue import REPORTS, ReportOf
+from media_analytics_tests.integration.dashboard import test_pages
+from media_analytics_tests.integration.dashboard.planted import Planted, cohort, monday
 from media_analytics_tests.integration.dashboard.seen import PHONE, open_dashboard
 from media_analytics_tests.services.embedded import Embedded
 
@@ -18,7 +22,9 @@ pytestmark = pytest.mark.integration
 PAGES = (
     ("overview", "Brand overview"),
     ("articles", "Articles"),
+    ("sections", "Sections and authors"),
     ("audience", "Audience"),
+    ("returning", "Returning readers"),
     ("subscriptions", "Subscriptions"),
     ("video", "Video quality"),
     ("data-health", "Data health"),
@@ -58,8 +64,9 @@ def marts(home: Embedded) -> Iterator[Planted]:
     )
     for name in TABLES[1:]:
         planted.mart(name)
+    planted.mart("bi_cohorts", [*cohort(3, "bild", 2000, 500, 240), *cohort(2, "welt", 1000, 400, 1)])
     yield planted
-    for name in ("bi_brand_days", *TABLES):
+    for name in ("bi_brand_days", "bi_cohorts", *TABLES):
         planted.mart(name, exists=False)
 
 
@@ -130,6 +137,116 @@ def test_an_article_is_found_and_its_life_shown(chromium: Browser, pages: Embedd
         assert seen.faults() == []
 
 
+def planted_rows(of: ReportOf) -> list[dict[str, Any]]:
+    """Two members of yesterday with numbers of their own in every column that the report reads."""
+    columns = {c for m in of.measures for c in (*(m.above or (m.name,)), *m.below)}
+    members = ("bild", "welt") if of.dimension == "brand" else ("first", "second")
+    return [
+        {"date": YESTERDAY, **({"brand": "bild"} if of.has_brands else {}), of.dimension: member}
+        | dict.fromkeys(columns, 1200 * (n + 1))
+        for n, member in enumerate(members)
+    ]
+
+
+@pytest.fixture
+def planted_reports(home: Embedded) -> Iterator[Planted]:
+    """Rows in the tables of every page of reports that no other test fills."""
+    planted = Planted(home.settings)
+    tables = {of.table: of for of in REPORTS.values() if of.table not in ("bi_brand_days", "bi_cohorts")}
+    copies = {name for name in tables if f"warehouse.{name}" in CONTRACTS}
+    for name, of in tables.items():
+        if name in copies:
+            planted.rows_of(name, planted_rows(of))
+        else:
+            planted.mart(name, planted_rows(of))
+    yield planted
+    for name in tables:
+        if name in copies:
+            planted.emptied(name)
+        else:
+            planted.mart(name, exists=False)
+
+
+def of_database(planted: Planted, of: ReportOf) -> list[list[str]]:
+    """Members and their first measure, as the page writes them, by a query of its own."""
+    measure = of.measures[0]
+    rows = planted.asked(
+        f"SELECT {of.dimension} AS name, toFloat64(sum({measure.name})) AS value FROM warehouse.{of.table} "
+        "GROUP BY name ORDER BY value DESC"
+    )
+    return [[row["name"], numbers.measure(row["value"], measure.unit)] for row in rows]
+
+
+def test_pages_of_reports_show_what_the_database_says(
+    chromium: Browser, pages: Embedded, planted_reports: Planted
+) -> None:
+    """Catches a report on the wrong page, a table of another report's rows, an axis without its name."""
+
+    def first_columns(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+        return [[row[0].lower().replace(" ", "_"), row[1]] for row in rows[1:]]
+
+    with open_dashboard(chromium, pages.settings) as seen:
+        for page, title, path in script.PAGES:
+            if path not in ("sections", "audience", "subscriptions", "video"):
+                continue
+            # Of all traffic: nobody asked for it while there was nothing, so no answer is kept.
+            seen.open(f"{path}?who=All+traffic", title)
+            for place, report in enumerate(page.REPORTS):
+                of = REPORTS[report]
+                expected = of_database(planted_reports, of)
+                assert len(expected) == 2
+                seen.until(
+                    lambda n=place, e=expected: first_columns(seen.table(n)) == e, f"numbers of {report}"
+                )
+                seen.until(lambda n=place: "Date (UTC)" in seen.chart_texts(n), f"the chart of {report}")
+                texts = seen.chart_texts(place)
+                assert any(text.startswith(of.measures[0].title) for text in texts), (report, texts)
+                assert {name for name, _ in expected} <= {text.lower() for text in texts}, (report, texts)
+        assert seen.elsewhere == []
+        assert seen.faults() == []
+
+
+def test_a_table_is_ordered_by_the_measure_of_the_link(
+    chromium: Browser, pages: Embedded, planted_reports: Planted
+) -> None:
+    """Catches a choice that does not stand in the address, a table that keeps its order."""
+    row = {"date": YESTERDAY, "brand": "bild", "articles": 1}
+    read = [
+        row | {"author": "Much Read", "page_views_human": 900, "shares_human": 1},
+        row | {"author": "Much Shared", "page_views_human": 300, "shares_human": 60},
+    ]
+    planted_reports.mart("editorial_authors", read)
+    with open_dashboard(chromium, pages.settings) as seen:
+        seen.open("sections?brand=Bild&authors_measure=Shares", "Sections and authors")
+        seen.until(lambda: seen.has("By author"), "the authors")
+        assert [line[0] for line in seen.rows("By author")] == ["Author", "Much Shared", "Much Read"]
+        seen.until(lambda: "Shares" in seen.chart_texts(1), "the chart of shares")
+        assert seen.faults() == []
+
+
+def test_the_page_of_returning_readers_shows_weeks_that_are_over(
+    chromium: Browser, pages: Embedded, marts: Planted
+) -> None:
+    """Catches a share of another week, an average of shares in place of one of all, a week that still goes on."""
+    with open_dashboard(chromium, pages.settings) as seen:
+        seen.open("returning", "Returning readers")
+        seen.until(lambda: seen.has("Share of the new visitors"), "the weeks", 40)
+        assert (seen.metric("New visitors"), seen.metric("Came back")) == ("3,000", "900")
+        assert seen.metric("Share that came back") == "30.00 %"
+        weeks = [numbers.days(str(monday(n)), str(monday(n) + timedelta(days=6))) for n in (3, 2)]
+        assert seen.rows("Share of the new visitors") == [
+            ["First week", "New visitors", "Week 1", "Week 2"],
+            [weeks[0], "2,000", "25.00 %", "12.00 %"],
+            [weeks[1], "1,000", "40.00 %", ""],
+        ]
+        by_week = [row[:2] for row in seen.rows("By week number")[1:]]
+        assert by_week == [["Week 0", "3,000"], ["Week 1", "3,000"], ["Week 2", "2,000"]]
+        seen.until(lambda: "Came back (%)" in seen.chart_texts(0), "the chart")
+        assert {"Weeks since the first", "These first weeks"} <= set(seen.chart_texts(0))
+        assert seen.elsewhere == []
+        assert seen.faults() == []
+
+
 def test_without_marts_a_page_says_what_will_come(chromium: Browser, pages: Embedded) -> None:
     """Catches an error, or zeros, in a stack's first hour."""
     with open_dashboard(chromium, pages.settings) as seen:
@@ -157,6 +274,12 @@ def test_data_health_shows_what_changed_and_what_cannot_be_known(
         assert seen.rows("Published numbers that changed")[1][:7] == row
         assert "Dagster at" in seen.page.inner_text("body")
         assert seen.faults() == []
+
+
+def test_every_page_is_seen_by_a_browser() -> None:
+    """Catches a new page that no test opens."""
+    opened = {path or "live" for path, _ in (*PAGES, *test_pages.PAGES)}
+    assert opened == {path for _, _, path in script.PAGES}
 
 
 def test_a_phone_reads_every_page_of_days(chromium: Browser, pages: Embedded, marts: Planted) -> None:

@@ -40,7 +40,7 @@ def test_a_report_reads_columns_that_are_there_and_has_words_for_them(name: Repo
     """Would catch a renamed column, a twin that is not there or is left unused, a measure without a meaning."""
     of = REPORTS[name]
     columns = _columns(of.table)
-    assert {"date", of.dimension} <= columns
+    assert {of.date, of.dimension} <= columns
     assert ("brand" in columns) == of.has_brands
     _check(of.measures, columns)
 
@@ -70,6 +70,27 @@ def test_every_page_is_an_exposure_and_names_the_tables_it_reads() -> None:
         tables = {REPORTS[r].table for r in reports} | ({*articles.TABLES} if path == "articles" else set())
         if tables:
             assert {node.split(".")[-1] for node in exposure["depends_on"]["nodes"]} == tables
+
+
+# Marts that no page reads, and why.
+WITHOUT_PAGE = {
+    "bi_brand_months": "pages compare spans of dates; `media-analytics query` reads months",
+    "editorial_first_hours": "read through editorial_first_day",
+    "realtime_articles": "the live page asks the events themselves, so do the others of the last day",
+    "realtime_brands": "as realtime_articles",
+    "realtime_countries": "as realtime_articles",
+    "realtime_sections": "as realtime_articles",
+    "realtime_sources": "as realtime_articles",
+    "realtime_videos": "as realtime_articles",
+}
+
+
+def test_every_mart_is_on_a_page_or_says_why_not() -> None:
+    """Would catch a mart that is made every hour and seen by nobody."""
+    models = (n for n in MANIFEST["nodes"].values() if n["resource_type"] == "model")
+    marts = {n["name"] for n in models if "marts" in n["fqn"]}
+    shown = {node.split(".")[-1] for e in EXPOSURES.values() for node in e["depends_on"]["nodes"]}
+    assert marts - shown == set(WITHOUT_PAGE)
 
 
 def test_without_dates_a_report_is_about_four_weeks_that_are_over() -> None:

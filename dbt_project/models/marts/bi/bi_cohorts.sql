@@ -36,10 +36,22 @@ returned{{ twin }} as (
 ),
 {% endfor %}
 
-cells as (
-    select cohort_date, brand, week_number from returned
+cohorts as (
+    select cohort_date, brand from sizes
     union distinct
-    select cohort_date, brand, week_number from returned_human
+    select cohort_date, brand from sizes_human
+),
+
+-- Every week up to the newest: one in which nobody came back counts, too.
+cells as (
+    select
+        cohort_date,
+        brand,
+        toUInt16(arrayJoin(range(toUInt16(least(
+            {{ var("retention_weeks") }},
+            intDiv(dateDiff('day', cohort_date, (select max(week_date) from visits)), 7)
+        )) + 1))) as week_number
+    from cohorts
 )
 
 select
