@@ -1,9 +1,9 @@
 """What the dashboard asks, over a month of traffic: `make bench ONLY=queries`.
 
-A gateway of its own gets 30 days and at least 10,000,000 events by `generate traffic`, its last events two
-hours ahead, so that the live page has readers; dbt builds the marts. Then every route that reads numbers answers, each
-time from an API that keeps no answer yet. Prints p50, p95 and most of each in milliseconds beside the processor time,
-and fails where p95 is above a second.
+A home of its own gets 30 days and at least 10,000,000 events by `generate traffic`, its last events two
+hours ahead, so that the live page has readers; dbt builds the marts; a log, a lake and a Dagster stand beside them.
+Then every route of the API that reads something answers, each time from an API that keeps no answer yet. Prints p50,
+p95 and most of each in milliseconds beside the processor time, and fails where p95 is above a second.
 """
 
 import math
@@ -15,25 +15,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psutil
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from media_analytics.commands.generate import build_marts, fill
-from media_analytics.contracts.registry import TABLES
 from media_analytics.dashboard.api.app import create_app
-from media_analytics.dashboard.reading.catalogue import REPORTS
-from media_analytics.generators.traffic.options import Options
 from media_analytics.resources.clickhouse import ClickHouse
 from media_analytics.settings import Settings
 from media_analytics_tests.benchmarks.harness import Benchmark
-from media_analytics_tests.builders import settings as builder
-from media_analytics_tests.builders import streams
-from media_analytics_tests.services import gateway as service
+from media_analytics_tests.benchmarks.questions import DAYS, Found, questions, routes
+from media_analytics_tests.services.embedded import Embedded
+from media_analytics_tests.services.month import month, plant, traffic_options
 
-DAYS, EVENTS, SEED = 30, 10_000_000, 1
+EVENTS = 10_000_000
 AHEAD = timedelta(hours=2)
 REPETITIONS = 20
 LIMIT_SECONDS = 1.0
@@ -49,36 +45,6 @@ class Answer:
 
     seconds: float
     cpu_seconds: float
-
-
-@dataclass(frozen=True)
-class Question:
-    """A route and its parameters."""
-
-    name: str
-    path: str
-    parameters: Mapping[str, Any]
-
-
-def questions(settings: Settings) -> Iterator[Question]:
-    """Every route whose answer comes from the tables of ClickHouse or the lake, over 30 dates that are over."""
-    last = datetime.now(UTC).date() - timedelta(days=1)
-    dates = {"first": str(last - timedelta(days=DAYS - 1)), "last": str(last)}
-    yield Question("live", "/v1/live", {})
-    for report in REPORTS:
-        yield Question(f"report {report}", f"/v1/reports/{report}", dates)
-        yield Question(f"report {report}, all traffic", f"/v1/reports/{report}", {**dates, "who": "all"})
-        yield Question(f"rows of {report}", f"/v1/reports/{report}/rows", {**dates, "kind": "csv"})
-    one = {**dates, "brand": "bild"}
-    yield Question("report overview, one brand", "/v1/reports/overview", one)
-    yield Question("articles", "/v1/articles", dates)
-    yield Question("articles, search", "/v1/articles", {**dates, "search": "of bild-"})
-    yield Question("articles, search without result", "/v1/articles", {**dates, "search": "nothing like it"})
-    article, front = most_read(settings)
-    yield Question("one article", "/v1/articles/one", {**one, "page_key": article})
-    yield Question("one article, the front page", "/v1/articles/one", {**one, "page_key": front})
-    for path in ("reports", "freshness", "completeness", "restatements", "interactions/minutes"):
-        yield Question(path, f"/v1/{path}", {})
 
 
 def most_read(settings: Settings) -> tuple[str, str]:
@@ -113,19 +79,28 @@ class Watch:
         return sum(t.user + t.system for t in times)
 
 
+def api(settings: Settings) -> TestClient:
+    """A client of an API of its own, that keeps no answer yet."""
+    dashboard = settings.dashboard.model_copy(update={"url": URL, "token": SecretStr(TOKEN)})
+    app = create_app(settings.model_copy(update={"dashboard": dashboard}))
+    return TestClient(app, base_url=URL, headers={"Authorization": f"Bearer {TOKEN}"})
+
+
 def ask(settings: Settings, watch: Watch, repetitions: int = REPETITIONS) -> None:
     """Ask every question, each time of an API of its own: it keeps no answer.
 
     Raises:
         RuntimeError: an answer is not 200.
     """
-    dashboard = settings.dashboard.model_copy(update={"url": URL, "token": SecretStr(TOKEN)})
-    with_api = settings.model_copy(update={"dashboard": dashboard})
-    asked = list(questions(settings))
+    first = api(settings)
+    article, front = most_read(settings)
+    group = first.get("/v1/dead-letters/groups").json()["items"][0]["group"]
+    asked = questions(routes(first), Found(article, front, group))
     for _ in range(repetitions):
-        client = TestClient(create_app(with_api), base_url=URL, headers={"Authorization": f"Bearer {TOKEN}"})
-        # The connection to the store is made before.
+        client = api(settings)
+        # Connections to the stores are made before.
         client.get("/ready")
+        client.get("/v1/streams/topics/user.latest/messages")
         for question in asked:
             with watch.measuring(question.name):
                 answer = client.get(question.path, params=dict(question.parameters))
@@ -165,23 +140,14 @@ def benchmarks(folder: Path) -> Iterator[Benchmark]:
     Raises:
         RuntimeError: an answer took more than a second at p95.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    gateway = service.make(folder)
-    gateway.start()
-    try:
-        yield from _of(builder.make(folder, CLICKHOUSE__URL=gateway.url), gateway.pid)
-    finally:
-        gateway.stop()
+    with month(folder) as home:
+        yield from _of(home)
 
 
-def _of(settings: Settings, gateway_pid: int) -> Iterator[Benchmark]:
-    """The benchmarks on an empty gateway."""
-    for contract in TABLES.values():
-        if contract.store == "clickhouse":
-            streams.create_table(settings, contract.full_name)
-    brands = {name: (brand.domains[0], brand.sections) for name, brand in settings.brands.items()}
-    until = datetime.now(UTC).replace(microsecond=0) + AHEAD
-    options = Options(DAYS, EVENTS, SEED, until, brands)
+def _of(home: Embedded) -> Iterator[Benchmark]:
+    """The benchmarks in an empty home."""
+    settings = home.settings
+    options = traffic_options(settings, DAYS, EVENTS, datetime.now(UTC).replace(microsecond=0) + AHEAD)
 
     def filled() -> float:
         began = time.perf_counter()
@@ -195,7 +161,8 @@ def _of(settings: Settings, gateway_pid: int) -> Iterator[Benchmark]:
 
     yield Benchmark("traffic-fill", f"generate traffic, {DAYS} days", filled, EVENTS, "events/s", rounds=1)
     yield Benchmark("dbt-build", "all marts of these days and their tests", built, rounds=1)
-    watch = Watch(gateway_pid)
+    plant(home)
+    watch = Watch(home.processes["clickhouse"].pid)
     ask(settings, watch)
     read_realtime_marts(settings, watch)
     show(watch.answers)
