@@ -141,7 +141,8 @@ def _lines(
                 "type": "quantitative",
                 "title": y_title,
                 "axis": {"format": ",.2~f", "tickCount": 5},
-                "scale": {"domainMin": 0},
+                # Up to a whole tick: no line runs along the upper edge.
+                "scale": {"domainMin": 0, "nice": True},
             },
             "color": {
                 "field": series,

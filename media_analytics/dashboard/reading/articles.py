@@ -32,7 +32,7 @@ MEASURES: dict[str, tuple[Measure, ...]] = {
     "editorial_articles": (
         Measure("page_views", "Page views"),
         Measure("visitors", "Visitors a day", fold="per_day"),
-        Measure("engaged_seconds_per_page_view", "Engaged time for each page view", "seconds", "ratio",
+        Measure("engaged_seconds_per_page_view", "Engaged time a page view", "seconds", "ratio",
                 ("engaged_seconds",), ("page_views",)),
         Measure("recirculation_ratio", "Went on to another page", "share", "ratio",
                 ("recirculation_ratio", "sessions"), ("sessions",)),

@@ -30,7 +30,7 @@ _VISITS = (
     Measure("sessions", "Visits"),
     Measure("page_views", "Page views"),
 )
-_ENGAGED = Measure("engaged_seconds_per_page_view", "Engaged time for each page view", "seconds", "ratio",
+_ENGAGED = Measure("engaged_seconds_per_page_view", "Engaged time a page view", "seconds", "ratio",
                    ("engaged_seconds",), ("page_views",))  # fmt: skip
 _READ = (
     Measure("page_views", "Page views"),

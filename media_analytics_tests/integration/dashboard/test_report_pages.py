@@ -86,7 +86,7 @@ def test_the_overview_shows_numbers_beside_those_before(
         ]
         seen.until(lambda: [row[:5] for row in seen.rows("By brand")] == by_brand, "numbers by brand", 40)
         seen.until(lambda: seen.metric("Page views") == "2,000", "people's page views", 40)
-        assert seen.metric("Engaged time for each page view") == "12.5 s"
+        assert seen.metric("Engaged time a page view") == "12.5 s"
         assert seen.metric("Bounce rate") == "25.00 %"
         seen.until(lambda: "Page views" in seen.chart_texts(0), "the chart")
         seen.until(lambda: {"Date (UTC)", "Bild", "Sport Bild"} <= set(seen.chart_texts(0)), "its series", 40)
