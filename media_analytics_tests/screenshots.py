@@ -22,6 +22,8 @@ from media_analytics_tests.services.month import month, plant, traffic_options
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 DAYS, EVENTS = 30, 600_000
+# There are as many before to compare with.
+SHOWN_DAYS = 14
 # The live page has readers while pictures are taken.
 AHEAD = timedelta(hours=1)
 DESK = {"width": 1280, "height": 1150}
@@ -60,7 +62,9 @@ def _pictures(chromium: Browser, settings: Settings) -> int:
 
 def _picture(seen: Seen, path: str, name: str) -> int:
     """One file; 1 where the page complained."""
-    seen.page.goto(f"{seen.url}/{'' if path == 'live' else path}")
+    last = datetime.now(UTC).date() - timedelta(days=1)
+    dates = f"dates={last - timedelta(days=SHOWN_DAYS - 1)}&dates={last}"
+    seen.page.goto(f"{seen.url}/{'' if path == 'live' else path}?{dates}")
     seen.page.locator("table").first.wait_for(timeout=60_000)
     seen.page.wait_for_load_state("networkidle")
     seen.page.wait_for_timeout(SETTLE_MS)
