@@ -177,6 +177,7 @@ def of_database(planted: Planted, of: ReportOf) -> list[list[str]]:
     return [[row["name"], numbers.measure(row["value"], measure.unit)] for row in rows]
 
 
+@pytest.mark.slow
 def test_pages_of_reports_show_what_the_database_says(
     chromium: Browser, pages: Embedded, planted_reports: Planted
 ) -> None:
