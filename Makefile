@@ -19,7 +19,7 @@ SITE ?= https://www.example.org
 
 .PHONY: help setup run stop test test-quick test-unit test-integration test-all bench screenshots lint format \
 	ci-test ci-lint ci-format-check ci-chart ci-tag ci-images ci-deploy ci-remove \
-	ci-data-quality ml-training validate-workflows images-test compose-env health-check docs lock clean
+	ci-data-quality ml-training validate-workflows images-test test-kubernetes compose-env health-check docs lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ ci-images: ## Build the four images and push them to REGISTRY with TAG; needs do
 
 images-test: setup-test ## Build the images without Docker, start what they are for, print sizes; root, a Debian, network
 	@$(BIN)/python -m media_analytics_tests.images
+
+test-kubernetes: setup-test ## The chart on a real API server: install, upgrade, rollback, refusals, a backfill; Go, network
+	@$(BIN)/python -m media_analytics_tests.kubernetes
 
 compose-env: ## Random credentials for docker/compose.yaml, once
 	@docker/make_env.sh

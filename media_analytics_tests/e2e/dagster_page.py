@@ -59,13 +59,17 @@ class DagsterPage:
     ) -> None:
         self._client.close()
 
-    def backfill(self, tables: Sequence[str], partitions: Sequence[str]) -> None:
-        """Launch a backfill of tables over partitions and wait until it succeeded."""
+    def launch(self, tables: Sequence[str], partitions: Sequence[str]) -> str:
+        """Launch a backfill of tables over partitions and give back its id."""
         keys = [{"path": list(asset_key(TABLES[name]).path)} for name in tables]
         params = {"assetSelection": keys, "partitionNames": list(partitions), "tags": []}
         answer = self._ask(_LAUNCH, {"params": params})["launchPartitionBackfill"]
         assert answer["__typename"] == "LaunchBackfillSuccess", answer
-        backfill_id = answer["backfillId"]
+        return str(answer["backfillId"])
+
+    def backfill(self, tables: Sequence[str], partitions: Sequence[str]) -> None:
+        """Launch a backfill of tables over partitions and wait until it succeeded."""
+        backfill_id = self.launch(tables, partitions)
         wait_until(
             lambda: self._status(backfill_id)["status"] not in _RUNNING,
             BACKFILL_SECONDS,

@@ -26,6 +26,7 @@ from media_analytics_tests.builders.chart import (
     render,
     rendered,
     texts_of,
+    value_of,
     values,
 )
 from media_analytics_tests.builders.kubernetes_schemas import validate
@@ -173,7 +174,7 @@ def test_the_settings_of_every_process_can_be_read(case: tuple[str, list[Manifes
     read = 0
     for where, env in found.items():
         assert len({one["name"] for one in env}) == len(env), f"{where} sets a variable twice"
-        variables = {one["name"]: _value_of(one) for one in env if not _may_be_missing(one)}
+        variables = {one["name"]: value_of(one) for one in env if not _may_be_missing(one)}
         if "MEDIA_ANALYTICS_ENVIRONMENT" not in variables:
             continue
         read += 1
@@ -293,18 +294,6 @@ def test_helm_finds_nothing_to_say() -> None:
     report = lint(FOLDER, values("prod"), strict=True, namespace=NAMESPACE)
     worse = [m for m in report["messages"] if m["severity"] > 1]
     assert (report["errors"], worse) == ([], [])
-
-
-def _value_of(variable: dict[str, Any]) -> str:
-    """A variable as a pod would find it; of a Secret a value of the right shape."""
-    name = variable["name"]
-    if "value" in variable:
-        return str(variable["value"])
-    shapes = {
-        "COLLECTOR__KEYS": '[{"key": "k", "kind": "server"}]',
-        "PRIVACY__VISITOR_KEYS": '[{"valid_from": "2026-01-01", "key": "k"}]',
-    }
-    return shapes.get(name.removeprefix("MEDIA_ANALYTICS_"), "secret")
 
 
 def _may_be_missing(variable: dict[str, Any]) -> bool:

@@ -1,0 +1,193 @@
+"""The chart on a cluster: the version before this one, the upgrade to it, the way back, the end.
+
+Belongs here: what Helm does with the chart, and what must hold afterwards. Does not belong here: starting the cluster
+(`cluster`), what is refused (`refusals`), what is read off the rendered chart (unit tests).
+"""
+
+import io
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from media_analytics.environments.reading import merge
+from media_analytics_tests.builders.chart import ELSEWHERE, FOLDER, INSTALLATION, NAMESPACE, RELEASE
+from media_analytics_tests.conventions.source import ROOT
+from media_analytics_tests.kubernetes.cluster import Cluster
+from media_analytics_tests.kubernetes.programs import ClusterError, module_folder
+from media_analytics_tests.services.embedded import wait_until
+
+ENVIRONMENT = "prod"
+# Kinds that can be had, for they lie in a Go module: the module and the folder in it.
+KINDS = {
+    "CloudNativePG": ("github.com/cloudnative-pg/cloudnative-pg", "config/crd/bases"),
+    "KEDA": ("github.com/kedacore/keda/v2", "config/crd/bases"),
+    "Prometheus operator": (
+        "github.com/prometheus-operator/prometheus-operator",
+        "example/prometheus-operator-crd",
+    ),
+}
+# Stores whose kinds cannot be had are elsewhere. A backfill may have all its runs at once.
+_SITE: dict[str, Any] = {
+    **{name: ELSEWHERE[name] for name in ("kafka", "clickhouse", "sparkConnect")},
+    "settings": {name: ELSEWHERE["settings"][name] for name in ("kafka", "clickhouse", "spark")},
+    "concurrency": {"pools": {"defaultLimit": 3}},
+}
+# The chart makes one volume that several pods mount.
+_VOLUME = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolume",
+    "metadata": {"name": "health"},
+    "spec": {
+        "capacity": {"storage": "1Gi"},
+        "accessModes": ["ReadWriteMany"],
+        "hostPath": {"path": "/var/lib/nowhere"},
+    },
+}
+_WAIT = ("-n", NAMESPACE, "--wait", "--wait-for-jobs", "--timeout", "5m")
+# Of operators, made by the chart.
+_CUSTOM = (
+    *("clusters.postgresql.cnpg.io", "databases.postgresql.cnpg.io", "poolers.postgresql.cnpg.io"),
+    *("scaledobjects", "triggerauthentications", "podmonitors", "prometheusrules"),
+)
+NEW_TAG = "0.2.0-upgrade"
+
+
+def prepare(cluster: Cluster) -> Iterator[str]:
+    """What an administrator does before: the namespace, operators' kinds, a volume."""
+    cluster.kubectl("create", "namespace", NAMESPACE)
+    cluster.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
+    cluster.apply(_VOLUME)
+    for operator in yaml.safe_load((FOLDER / "files" / "operators.yaml").read_text("utf-8")):
+        name = f"{operator['name']} {operator['version']}"
+        if operator["name"] in KINDS:
+            module, folder = KINDS[operator["name"]]
+            kinds = module_folder(f"{module}@v{operator['version']}") / folder
+            cluster.kubectl("apply", "--server-side", "-f", str(kinds))
+            yield f"{len(list(kinds.glob('*.yaml')))} kinds of {name}"
+        else:
+            yield f"NOT CHECKED: {name} ({', '.join(operator['kinds'])}) is no Go module"
+    cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+
+
+def install(cluster: Cluster) -> Iterator[str]:
+    """The version before this one installs; each of its pods is admitted, scheduled and said to run."""
+    previous, version = previous_chart(ROOT, cluster.folder / "previous")
+    cluster.helm("install", RELEASE, *_given(cluster, previous), *_WAIT)
+    yield f"chart {version}: {_state(cluster)}"
+
+
+def upgrade(cluster: Cluster) -> Iterator[str]:
+    """This version, with other images and alarms, takes its place after it applied its contracts."""
+    given = (
+        *_given(cluster, FOLDER),
+        "--set-string",
+        f"images.tag={NEW_TAG}",
+        "--set",
+        "monitoring.enabled=true",
+    )
+    cluster.helm("upgrade", RELEASE, *given, *_WAIT)
+    _expect_hook(cluster, "upgrade")
+    tags = _tags(cluster)
+    assert tags == {NEW_TAG}, f"after the upgrade images of {sorted(tags)}"
+    assert cluster.get("podmonitors,prometheusrules", "-n", NAMESPACE), "no alarms"
+    yield f"contracts applied first; {_state(cluster)}"
+
+
+def rollback(cluster: Cluster) -> Iterator[str]:
+    """The one before returns, after it was asked whether it can work with what is stored."""
+    cluster.helm("rollback", RELEASE, "1", *_WAIT)
+    _expect_hook(cluster, "rollback")
+    tags = _tags(cluster)
+    assert NEW_TAG not in tags, f"after the rollback images of {sorted(tags)}"
+    assert not cluster.get("podmonitors,prometheusrules", "-n", NAMESPACE), "alarms stayed"
+    yield f"contracts compared first; {_state(cluster)}"
+
+
+def uninstall(cluster: Cluster) -> Iterator[str]:
+    """Nothing of the installation stays; what Dagster made is kept until its own end."""
+    cluster.helm("uninstall", RELEASE, "-n", NAMESPACE, "--wait", "--timeout", "5m")
+    kinds = ",".join(cluster.kubectl("api-resources", "--verbs=list", "-o", "name").split())
+    label = f"app.kubernetes.io/instance={RELEASE}"
+    query = ("get", kinds, "-A", "-l", label, "-o", "name", "--ignore-not-found")
+    # What its controllers made goes a moment later.
+    wait_until(lambda: not cluster.kubectl(*query).split(), 120, lambda: f"left: {cluster.kubectl(*query)}")
+    yield f"nothing with {label} is left among {kinds.count(',') + 1} kinds"
+
+
+def version_of(text: str) -> str:
+    """The version that a `Chart.yaml` says."""
+    return str(yaml.safe_load(text)["version"])
+
+
+def previous_chart(repository: Path, target: Path) -> tuple[Path, str]:
+    """The newest chart of the history whose version is not the present one: its folder in `target`, its version.
+
+    Raises:
+        ClusterError: the history is not here.
+    """
+    name = FOLDER.relative_to(ROOT).as_posix()
+    now = version_of((repository / name / "Chart.yaml").read_text("utf-8"))
+    changes = _git(repository, "log", "--format=%H", "--", f"{name}/Chart.yaml").decode().split()
+    for commit in ("HEAD", *(f"{change}^" for change in changes)):
+        said = _git(repository, "show", f"{commit}:{name}/Chart.yaml", check=False).decode()
+        if said and version_of(said) != now:
+            with tarfile.open(fileobj=io.BytesIO(_git(repository, "archive", commit, name))) as archive:
+                archive.extractall(target, filter="data")
+            return target / name, version_of(said)
+    raise ClusterError(f"the history has no chart before {now}: git fetch --unshallow")
+
+
+def _git(repository: Path, *arguments: str, check: bool = True) -> bytes:
+    done = subprocess.run(["git", *arguments], cwd=repository, capture_output=True, check=False)
+    if check and done.returncode != 0:
+        raise ClusterError(f"git {arguments[0]} failed: {done.stderr.decode()}")
+    return done.stdout if done.returncode == 0 else b""
+
+
+def _given(cluster: Cluster, chart: Path) -> tuple[str, ...]:
+    """A chart with its own values of the environment, and those of the installation."""
+    site = cluster.folder / "site.yaml"
+    own = deepcopy(INSTALLATION)
+    merge(own, deepcopy(_SITE))
+    site.write_text(yaml.safe_dump(own), "utf-8")
+    return str(chart), "-f", str(chart / f"values-{ENVIRONMENT}.yaml"), "-f", str(site)
+
+
+def _tags(cluster: Cluster) -> set[str]:
+    """Tags of the platform's own images."""
+    return {
+        container["image"].rpartition(":")[2]
+        for one in cluster.get("deployments,statefulsets", "-n", NAMESPACE)
+        for container in one["spec"]["template"]["spec"]["containers"]
+        if container["image"].startswith(INSTALLATION["images"]["registry"])
+    }
+
+
+def _state(cluster: Cluster) -> str:
+    """What there is. Each pod runs or has ended well, and none was refused."""
+    pods = [p for p in cluster.get("pods", "-n", NAMESPACE) if "deletionTimestamp" not in p["metadata"]]
+    phases = {p["metadata"]["name"]: p["status"].get("phase") for p in pods}
+    wrong = {name: phase for name, phase in phases.items() if phase not in ("Running", "Succeeded")}
+    assert pods and not wrong, f"pods do not run: {wrong}"
+    refused = [e["message"] for e in cluster.get("events", "-n", NAMESPACE) if e["reason"] == "FailedCreate"]
+    assert not refused, f"refused: {refused}"
+    made = sorted({one["kind"] for one in cluster.get(",".join(_CUSTOM), "-n", NAMESPACE)})
+    assert {"Cluster", "Pooler", "ScaledObject"} <= set(made), made
+    running = sum(phase == "Running" for phase in phases.values())
+    return f"{running} pods run, kinds of operators taken: {', '.join(made)}"
+
+
+def _expect_hook(cluster: Cluster, name: str) -> None:
+    """Helm deletes a hook that succeeded; the controller's event of its end stays."""
+    job = f"{RELEASE}-contracts-{name}"
+    ended = {
+        e["involvedObject"]["name"]
+        for e in cluster.get("events", "-n", NAMESPACE)
+        if e["reason"] == "Completed"
+    }
+    assert job in ended, f"{job} did not run; ended: {sorted(ended)}"
