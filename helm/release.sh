@@ -26,7 +26,8 @@ install)
 remove)
   # Never the namespace of an environment: `remove` is for installations of pull requests.
   case "$namespace" in pr-*) ;; *) echo "error: $namespace is no namespace of a pull request (pr-...)" >&2; exit 1 ;; esac
-  helm uninstall media-analytics -n "$namespace" --ignore-not-found --wait --timeout 10m
+  # Without --wait: pods of ended runs hold the volume of health files until the namespace goes.
+  helm uninstall media-analytics -n "$namespace" --ignore-not-found --timeout 10m
   kubectl delete namespace "$namespace" --ignore-not-found --timeout 10m
   ;;
 data-quality)

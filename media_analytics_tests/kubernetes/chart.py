@@ -109,8 +109,11 @@ def rollback(cluster: Cluster) -> Iterator[str]:
 
 
 def uninstall(cluster: Cluster) -> Iterator[str]:
-    """Nothing of the installation stays; what Dagster made is kept until its own end."""
-    cluster.helm("uninstall", RELEASE, "-n", NAMESPACE, "--wait", "--timeout", "5m")
+    """Nothing of the installation stays once the Jobs of ended runs are gone: their pods hold the health files."""
+    cluster.helm("uninstall", RELEASE, "-n", NAMESPACE, "--timeout", "5m")
+    cluster.kubectl(
+        "delete", "jobs", "-n", NAMESPACE, "-l", f"media-analytics.io/release={RELEASE}", "--timeout=60s"
+    )
     kinds = ",".join(cluster.kubectl("api-resources", "--verbs=list", "-o", "name").split())
     label = f"app.kubernetes.io/instance={RELEASE}"
     query = ("get", kinds, "-A", "-l", label, "-o", "name", "--ignore-not-found")
