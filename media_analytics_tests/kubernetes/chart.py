@@ -6,7 +6,7 @@ Belongs here: what Helm does with the chart, and what must hold afterwards. Does
 
 import io
 import subprocess
-import tarfile
+import zipfile
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -139,8 +139,9 @@ def previous_chart(repository: Path, target: Path) -> tuple[Path, str]:
     for commit in ("HEAD", *(f"{change}^" for change in changes)):
         said = _git(repository, "show", f"{commit}:{name}/Chart.yaml", check=False).decode()
         if said and version_of(said) != now:
-            with tarfile.open(fileobj=io.BytesIO(_git(repository, "archive", commit, name))) as archive:
-                archive.extractall(target, filter="data")
+            packed = _git(repository, "archive", "--format=zip", commit, name)
+            with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+                archive.extractall(target)
             return target / name, version_of(said)
     raise ClusterError(f"the history has no chart before {now}: git fetch --unshallow")
 
