@@ -209,7 +209,7 @@ class Privacy(_Section):
 class Stream(_Section):
     """The Spark streaming sink. `trigger_seconds` bounds how old the newest bronze row may be."""
 
-    trigger_seconds: float = Field(default=10.0, gt=0)
+    trigger_seconds: float = Field(default=7.0, gt=0)
     max_offsets_per_trigger: int = Field(default=200_000, ge=1)
     driver_memory: str = "768m"
 
