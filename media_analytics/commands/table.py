@@ -88,8 +88,8 @@ def restore(
     Columns that the contract got since that version are added again, empty. A version that lacks more is refused.
     """
     from media_analytics.migrations.apply import apply
+    from media_analytics.migrations.lake_tables import DeltaAdmin
     from media_analytics.migrations.plan import Refusal, delta_differences
-    from media_analytics.migrations.services import DeltaAdmin
 
     settings = _settings()
     contract, lake = _table(name, settings)

@@ -15,6 +15,7 @@ from functools import partial
 from media_analytics.contracts.model import TableContract, TopicContract
 from media_analytics.contracts.registry import TABLES, TOPICS
 from media_analytics.errors import ContractError
+from media_analytics.migrations.lake_tables import DeltaAdmin
 from media_analytics.migrations.plan import (
     Change,
     Difference,
@@ -24,7 +25,7 @@ from media_analytics.migrations.plan import (
     registry_differences,
     topic_differences,
 )
-from media_analytics.migrations.services import ClickHouseAdmin, DeltaAdmin, RegistryAdmin, TopicAdmin
+from media_analytics.migrations.services import ClickHouseAdmin, RegistryAdmin, TopicAdmin
 from media_analytics.settings import Settings
 
 Progress = Callable[[str], None]

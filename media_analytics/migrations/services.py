@@ -1,7 +1,7 @@
 """Asking and changing the services that contracts describe.
 
 Belongs here: one administrator per service: `stored(contract)` says what is there, `carry_out(change)` changes it.
-Does not belong here: deciding what to change (`plan.py`).
+Does not belong here: deciding what to change (`plan.py`), the lake (`lake_tables.py`).
 """
 
 import json
@@ -17,16 +17,12 @@ from media_analytics.contracts import clickhouse
 from media_analytics.contracts.avro import avro_schema
 from media_analytics.contracts.model import TableContract, TopicContract
 from media_analytics.errors import ServiceError
-from media_analytics.migrations import lake_tables
 from media_analytics.migrations.plan import Change, StoredSubject, StoredTable, StoredTopic
-from media_analytics.resources.addresses import without_hadoop
 from media_analytics.settings import Settings
 
 TIMEOUT_SECONDS = 30.0
 _NOT_FOUND = 404
 _LOG = logging.getLogger(__name__)
-# Delta's names of types that Spark SQL names otherwise.
-_SPARK_NAMES = {"long": "bigint", "integer": "int"}
 _CONTENT_TYPE = {"Content-Type": "application/vnd.schemaregistry.v1+json"}
 
 
@@ -85,61 +81,6 @@ class ClickHouseAdmin:
         if answer.status_code != httpx.codes.OK:
             raise ServiceError(f"ClickHouse at {self._url} refused {sql[:120]!r}: {answer.text[:500]}")
         return answer.text
-
-
-class DeltaAdmin:
-    """Tables of the lake: created and read here; statements that change one run on the Spark server."""
-
-    def __init__(self, settings: Settings) -> None:
-        """Connect to Spark when a table that is there must change: creating tables needs no Spark."""
-        self._settings = settings
-        self._session: Any = None
-
-    def location(self, contract: TableContract) -> str:
-        """The table's address."""
-        return self._settings.lake.table_path(contract.layer, contract.name)
-
-    def stored(self, contract: TableContract, version: int | None = None) -> StoredTable | None:
-        """The table, or one version of it, as its Delta log has it; None when there is none."""
-        from deltalake import DeltaTable
-
-        address = without_hadoop(self.location(contract))
-        if not DeltaTable.is_deltatable(address):
-            return None
-        table = DeltaTable(address, version=version)
-        metadata = table.metadata()
-        return StoredTable(
-            columns={
-                field["name"]: _delta_type(field["type"])
-                for field in json.loads(table.schema().to_json())["fields"]
-            },
-            partition_columns=tuple(metadata.partition_columns),
-            properties=dict(metadata.configuration),
-        )
-
-    def carry_out(self, change: Change, contract: TableContract) -> None:
-        """Create the table, or run the statement on the Spark server."""
-        if "location" in change.payload:
-            lake_tables.create(contract, change.payload["location"])
-            return
-        from pyspark.errors import PySparkException
-
-        from media_analytics.resources.spark import connect
-
-        if self._session is None:
-            self._session = connect(self._settings)
-        try:
-            self._session.sql(change.statement or "").collect()
-        except PySparkException as error:
-            raise ServiceError(
-                f"Spark refused to {change.what} of {change.target}: {str(error)[:500]}"
-            ) from error
-
-    def close(self) -> None:
-        """End the Spark session, if one was needed."""
-        if self._session is not None:
-            self._session.stop()
-            self._session = None
 
 
 class RegistryAdmin:
@@ -274,17 +215,6 @@ def _admin_module() -> Any:
     import confluent_kafka.admin
 
     return confluent_kafka.admin
-
-
-def _delta_type(stored: Any) -> str:
-    """Spark SQL's name of a type in a Delta log."""
-    if isinstance(stored, str):
-        return _SPARK_NAMES.get(stored, stored)
-    if stored["type"] == "map":
-        return f"map<{_delta_type(stored['keyType'])},{_delta_type(stored['valueType'])}>"
-    if stored["type"] == "array":
-        return f"array<{_delta_type(stored['elementType'])}>"
-    return str(stored["type"])
 
 
 def _unreachable(what: str, address: str, error: Exception, setting: str) -> ServiceError:

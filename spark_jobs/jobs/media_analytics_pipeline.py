@@ -70,8 +70,8 @@ def run_step(
     lake, log, now = Lake(settings, session), DeltaLog(settings), datetime.now(UTC)
     run_id = f"databricks-{run}-{step}"
     if step == INGEST:
-        for contract in (*video_files.CONTRACTS, *video_gold.CONTRACTS, table("ops.restatements")):
-            lake_tables.create(contract, lake.path(contract))
+        contracts = (*video_files.CONTRACTS, *video_gold.CONTRACTS, table("ops.restatements"))
+        lake_tables.bring_in_line(settings, session, contracts)
         done = Loader(settings, lake, log, run_id, now).load(landing, (day,))
         rows = {
             dataset: sum(b.rows for b in done.batches if b.dataset == dataset) for dataset in done.versions

@@ -79,8 +79,7 @@ class Batches:
             DataLossError: another process wrote this batch: two streams run.
             StoppedError: asked to stop while waiting; what was not committed is not there.
         """
-        # A task for each core, not for each of the topic's partitions: each task generates the code of its plan anew.
-        framed = decode.with_schema_id(records.coalesce(self._settings.spark.cores)).persist()
+        framed = self._framed(records)
         try:
             bounds, ids = self._bounds(framed, number, topic_id, begin)
             if not ids:
@@ -93,7 +92,7 @@ class Batches:
     def repeat(self, bounds: Bounds) -> None:
         """Write the rows of a batch whose dates were committed and whose rows were not."""
         _LOG.info("batch %d was cut off before its rows; reading it again", bounds.number)
-        framed = decode.with_schema_id(self.read(bounds.first, bounds.end)).persist()
+        framed = self._framed(self.read(bounds.first, bounds.end))
         try:
             _, ids = self._bounds(framed, bounds.number, bounds.topic_id, bounds.first)
             self._store(self.rows_of(framed, ids), bounds, is_repeated=True)
@@ -154,6 +153,10 @@ class Batches:
         writing = rows.coalesce(1).write.format("delta").mode("append")
         writing = writing.option("txnAppId", application).option("txnVersion", number)
         writing.option("userMetadata", note).save(path)
+
+    def _framed(self, records: DataFrame) -> DataFrame:
+        # A task for each core, not for each of the topic's partitions: each task generates the code of its plan anew.
+        return decode.with_schema_id(records.coalesce(self._settings.spark.cores)).persist()
 
     def _bounds(
         self, framed: DataFrame, number: int, topic_id: str, begin: Mapping[int, int]

@@ -1,11 +1,16 @@
 """The eleven steps without Dagster, as Databricks runs them: the same rows as the job in Dagster."""
 
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from media_analytics.contracts.model import TableContract
+from media_analytics.contracts.registry import table
+from media_analytics.migrations import lake_tables
+from media_analytics.settings import Settings
 from media_analytics_tests.builders import video_rows as rows
 from media_analytics_tests.integration.video_files.world import CONTRACTS, RESTATEMENTS, World
 from spark_jobs.jobs.media_analytics_pipeline import STEPS, run_step
@@ -36,6 +41,7 @@ def test_the_steps_write_what_the_job_writes_and_record_what_they_change(
     lake = Path(shutil.copytree(empty_video_lake, tmp_path / "steps"))
     elsewhere = world.settings.lake.model_copy(update={"url": str(lake)})
     alone = World(world.settings.model_copy(update={"lake": elsewhere}), world.spark, world.instance)
+    _make_older(alone.settings, table("ops.video_files"), "file_stamp")
     said = {step: run_step(world.spark, step, DAY, str(lake), str(folder), "77") for step in STEPS}
     assert alone.hashes() == expected
     assert said["ingest"] == [f"bronze.raw_{n}: {c} rows loaded" for n, c in _counts().items()]
@@ -51,6 +57,14 @@ def test_the_steps_write_what_the_job_writes_and_record_what_they_change(
     assert {c.full_name for c in CONTRACTS if c.layer == "gold"} == {
         s for s in STEPS if s.startswith("gold.")
     }
+
+
+def _make_older(settings: Settings, contract: TableContract, without: str) -> None:
+    """The table as it was before it had a column: nothing but the steps brings it in line there."""
+    location = settings.lake.table_path(contract.layer, contract.name)
+    shutil.rmtree(location)
+    older = [column for column in contract.columns if column.name != without]
+    lake_tables.create(replace(contract, columns=tuple(older)), location)
 
 
 def _counts() -> dict[str, int]:

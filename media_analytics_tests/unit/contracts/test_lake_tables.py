@@ -11,8 +11,8 @@ from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.registry import TABLES, table
 from media_analytics.errors import ServiceError
 from media_analytics.migrations import lake_tables
+from media_analytics.migrations.lake_tables import DeltaAdmin
 from media_analytics.migrations.plan import delta_differences
-from media_analytics.migrations.services import DeltaAdmin
 from media_analytics.settings import Settings
 
 LAKE = [c for c in TABLES.values() if c.store == "delta"]
