@@ -9,6 +9,7 @@ asks it to).
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -23,7 +24,7 @@ from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.spark import spark_schema
 from media_analytics.errors import ContractError, DataLossError
 from media_analytics.resources.addresses import without_hadoop
-from media_analytics.resources.spark import SparkConnect
+from media_analytics.resources.spark import SparkConnect, suited_to
 from media_analytics.settings import Settings
 
 WRITER = "spark-connect"
@@ -72,6 +73,10 @@ class Lake:
             return self._spark.session()
         # A Connect session is no subclass of `SparkSession`.
         return self._spark() if callable(self._spark) else self._spark
+
+    def suited_to(self, rows: int) -> AbstractContextManager[None]:
+        """Meanwhile the session plans for so many rows."""
+        return suited_to(rows, self.spark, self._settings)
 
     def path(self, contract: TableContract) -> str:
         """The table's address."""

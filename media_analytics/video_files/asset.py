@@ -108,7 +108,8 @@ def silver_asset(
             published = tables.publish_silver(scope, dataset)
             yield from _reported(context, published)
             if warnings and published[0].is_due:
-                found = tables.far_copies(scope, published[0].dates)
+                with scope.lake.suited_to(published[0].verdict.rows):
+                    found = tables.far_copies(scope, published[0].dates)
                 yield _warning(clean, FAR_COPIES, {"deliveries": found})
 
     return _run

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from media_analytics.contracts.model import TableContract
@@ -21,6 +21,9 @@ from media_analytics.resources.addresses import without_hadoop
 from media_analytics.resources.lake import Lake
 
 _TRANSACTION = "media-analytics/video-files"
+# Rows of a row group, the least that a task of Spark reads: the writer's own million leaves all cores but one without
+# work.
+_FILES = WriterProperties(max_row_group_size=131_072, compression="SNAPPY")
 
 
 class OvertakenError(MediaAnalyticsError):
@@ -69,7 +72,14 @@ def commit(
     )
     try:
         if append:
-            write_deltalake(base, rows, mode="append", schema_mode=merge, commit_properties=properties)
+            write_deltalake(
+                base,
+                rows,
+                mode="append",
+                schema_mode=merge,
+                commit_properties=properties,
+                writer_properties=_FILES,
+            )
         else:
             write_deltalake(
                 base,
@@ -78,6 +88,7 @@ def commit(
                 predicate=predicate,
                 schema_mode=merge,
                 commit_properties=properties,
+                writer_properties=_FILES,
             )
     except CommitFailedError as error:
         raise OvertakenError(contract) from error

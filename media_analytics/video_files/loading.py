@@ -120,7 +120,8 @@ class Loader:
         full = {batch.batch_id: batch for batch in batches if batch.rows > 0}
         if full:
             staged = self.lake.spark.read.parquet(self._staging(dataset))
-            blocks += judging.judge(dataset, staged, full)
+            with self.lake.suited_to(sum(batch.rows for batch in full.values())):
+                blocks += judging.judge(dataset, staged, full)
         return blocks
 
     def _stage(self, dataset: str, batches: Sequence[Batch]) -> list[Block]:

@@ -4,7 +4,7 @@ Belongs here: which dates a run computes, write, audit, publish of a silver tabl
 Does not belong here: formulas (`spark_jobs/transforms`), Dagster (`assets.py`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -106,7 +106,7 @@ def publish_silver(scope: Scope, dataset: str) -> tuple[Published, Published]:
     drifted = audit_types(clean, good, _texts(dates))
     if not drifted.passed:
         return _failed(clean, drifted, dates), _nothing_due(bad)
-    with _Staging(scope) as staging:
+    with scope.lake.suited_to(rows_of(scope, (raw,), dates)), _Staging(scope) as staging:
         staged_bad = staging.add(bad, refused.select(*bad.column_names))
         staged_good = staging.add(clean, good)
         bad_verdict, good_verdict = (
@@ -227,7 +227,8 @@ def publish_mart(scope: Scope, mart: Mart, before_publish: BeforePublish) -> Pub
     drifted = audit_types(mart.contract, rows, _texts(dates))
     if not drifted.passed:
         return _failed(mart.contract, drifted, dates)
-    with _Staging(scope) as staging:
+    size = rows_of(scope, mart.facts, mart.source_dates(dates))
+    with scope.lake.suited_to(size), _Staging(scope) as staging:
         staged = staging.add(mart.contract, rows)
         verdict = audit_staged(scope.lake, staged, _texts(dates), no_others=True)
         if not verdict.passed:
@@ -253,6 +254,15 @@ def _due(scope: Scope, mart: Mart, before: Mapping[str, int]) -> tuple[date, ...
 
 
 # -- shared
+
+
+def rows_of(scope: Scope, contracts: Iterable[TableContract], dates: Sequence[date]) -> int:
+    """Rows of these dates that are going to be read; of a table without dates all."""
+    texts = set(_texts(dates))
+    counts = ((c.partition_column, scope.log.row_counts(c)) for c in contracts)
+    return sum(
+        rows for column, found in counts for value, rows in found.items() if column is None or value in texts
+    )
 
 
 class _Staging:

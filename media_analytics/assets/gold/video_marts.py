@@ -14,7 +14,7 @@ from media_analytics.contracts.model import TableContract
 from media_analytics.partitions import Partitions
 from media_analytics.video_files.asset import mart_asset
 from media_analytics.video_files.marts import DELIVERY, KEYS, MARTS, METRICS
-from media_analytics.video_files.tables import Scope
+from media_analytics.video_files.tables import Scope, rows_of
 from spark_jobs.transforms import video_gold
 
 UNKNOWN_IDS = "unknown_ids"
@@ -47,7 +47,8 @@ def _warnings(
     def count(scope: Scope, dates: Sequence[date]) -> Mapping[str, int]:
         rows = scope.lake.read(facts, partitions=[d.isoformat() for d in dates])
         catalogues = {key: scope.lake.read(of) for key, of in KEYS.items()}
-        found = video_gold.unknown_ids(rows, catalogues).collect()[0]
+        with scope.lake.suited_to(rows_of(scope, (facts,), dates)):
+            found = video_gold.unknown_ids(rows, catalogues).collect()[0]
         return {key: int(found[key]) for key in KEYS}
 
     what = f"Every asset, device and place of {facts.full_name} has a catalogue row; rows without one are `unknown`."

@@ -63,7 +63,10 @@ class World:
         return defs.resolve_job_def(VIDEO_FILES).execute_in_process(
             instance=self.instance,
             tags=tags,
-            run_config={"ops": {INGEST: {"config": {"path": str(folder)}}}},
+            run_config={
+                "ops": {INGEST: {"config": {"path": str(folder)}}},
+                "loggers": {"console": {"config": {"log_level": "WARNING"}}},
+            },
             raise_on_error=raise_on_error,
         )
 
