@@ -1,11 +1,12 @@
 """P6 and P7: one more day on a long history, and what Dagster adds to a run of the video files.
 
-A day is loaded into a copy of a lake that holds 3 or 30 days; catalogues are the same in both, and so is the day.
+Day after day is loaded into a lake that began with 8 days and one that began with 80; catalogues and the days are the
+same in both. Copies of a delivery lie up to 7 days apart, so a day reaches back to the 7 before it in both.
 """
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -14,19 +15,21 @@ from media_analytics.contracts.tables.video_raw import DATASETS, FACTS
 from media_analytics.generators.video.generate import generate
 from media_analytics.generators.video.options import Layout, Options
 from media_analytics.resources.spark import connect
+from media_analytics.settings import Settings
 from media_analytics.video_files.loading import Loader
 from media_analytics.video_files.marts import MARTS
 from media_analytics.video_files.tables import Scope, publish_mart, publish_silver
-from media_analytics_tests.benchmarks.harness import Benchmark
+from media_analytics_tests.benchmarks.harness import MIN_ROUNDS, Benchmark
 from media_analytics_tests.integration.video_files.world import World
 from media_analytics_tests.services.embedded import Embedded
 
-LONG_DAYS, SHORT_DAYS = 30, 3
-# The newest day is the one more.
+LONG_DAYS, SHORT_DAYS = 80, 8
+# A day for each round.
+MORE_DAYS = MIN_ROUNDS
 ROWS = Options(
-    days=LONG_DAYS + 1,
-    rows=20_000 * (LONG_DAYS + 1),
-    metrics=4_000 * (LONG_DAYS + 1),
+    days=LONG_DAYS + MORE_DAYS,
+    rows=20_000 * (LONG_DAYS + MORE_DAYS),
+    metrics=4_000 * (LONG_DAYS + MORE_DAYS),
     assets=5_000,
     seed=6,
     layout=Layout.DATED,
@@ -37,39 +40,39 @@ LIMIT_OF_DAGSTER = 0.5
 
 
 class History:
-    """A lake with some days in it, and the files of one more."""
+    """A lake with some days in it, and the files of days to come."""
 
     def __init__(self, home: Embedded, folder: Path, source: Path, days: int) -> None:
-        self._home, self._folder, self._rounds = home, folder, 0
+        self._home, self._folder, self._source = home, folder, source
         self._landing = folder / "files"
-        self._base = folder / "lake"
         dates = sorted({path.parent.name for path in source.rglob("*.parquet")})
-        self._newest, kept = dates[-1], set(dates[-1 - days : -1])
-        for path in sorted(source.rglob("*.parquet")):
-            dataset, day = path.parts[-3], path.parent.name
-            if day != self._newest and (day in kept or dataset not in FACTS):
-                _copy(path, source, self._landing)
-        self._load(self._base, create=True)
-        for path in sorted(source.rglob(f"{self._newest}/*.parquet")):
-            _copy(path, source, self._landing)
+        self._coming = iter(dates[-MORE_DAYS:])
+        kept = set(dates[-MORE_DAYS - days : -MORE_DAYS])
+        self._deliver(lambda dataset, day: day in kept or dataset not in FACTS)
+        self._load(create=True)
 
     def one_more_day(self) -> float:
-        """Seconds of the run that loads the newest day and brings the marts up to date."""
-        self._rounds += 1
-        lake = self._folder / f"round{self._rounds}"
-        shutil.copytree(self._base, lake)
-        return self._load(lake)
+        """Seconds of the run that loads the next day and brings the marts up to date."""
+        coming = next(self._coming)
+        self._deliver(lambda dataset, day: day == coming and dataset in FACTS)
+        return self._load()
 
     def overhead(self) -> float:
         """Seconds a step by which a run that finds nothing to do is longer than the same work without Dagster."""
-        lake = self._folder / "done"
-        if not lake.exists():
-            shutil.copytree(self._base, lake)
-            self._load(lake)
-        return (self._load(lake) - self._without_dagster(lake)) / STEPS
+        return (self._load() - self._without_dagster()) / STEPS
 
-    def _load(self, lake: Path, *, create: bool = False) -> float:
-        settings = self._home.settings_with(LAKE__URL=str(lake))
+    def _deliver(self, is_wanted: Callable[[str, str], bool]) -> None:
+        for path in sorted(self._source.rglob("*.parquet")):
+            if is_wanted(path.parts[-3], path.parent.name):
+                place = self._landing / path.relative_to(self._source)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, place)
+
+    def _settings(self) -> Settings:
+        return self._home.settings_with(LAKE__URL=str(self._folder / "lake"))
+
+    def _load(self, *, create: bool = False) -> float:
+        settings = self._settings()
         session = connect(settings)
         folder = self._folder / "dagster"
         folder.mkdir(exist_ok=True)
@@ -83,8 +86,8 @@ class History:
             raise RuntimeError("the run left no times in the instance's log")
         return float(record.end_time - record.start_time)
 
-    def _without_dagster(self, lake: Path) -> float:
-        settings = self._home.settings_with(LAKE__URL=str(lake))
+    def _without_dagster(self) -> float:
+        settings = self._settings()
         session = connect(settings)
         with dg.DagsterInstance.ephemeral() as instance:
             world = World(settings, session, instance)
@@ -98,12 +101,6 @@ class History:
         if any(due):
             raise RuntimeError("something was due: the two runs did not do the same")
         return seconds
-
-
-def _copy(path: Path, source: Path, target: Path) -> None:
-    place = target / path.relative_to(source)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(path, place)
 
 
 def benchmarks(home: Embedded, folder: Path) -> Iterator[Benchmark]:
