@@ -8,7 +8,7 @@ seconds for `units` units of work; figures are units a second, or seconds where 
 import json
 import statistics
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,10 @@ Timed = Callable[[], float]
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One line of the report. `limit_value` is a stated limit (seconds) where no limit can be measured."""
+    """One line of the report.
+
+    `limit_value` is a stated limit (seconds) where no limit can be measured; `details` go to the JSON as they are.
+    """
 
     id: str
     what: str
@@ -42,6 +45,7 @@ class Benchmark:
     limit_value: float | None = None
     limit_name: str | None = None
     rounds: int = MIN_ROUNDS
+    details: Mapping[str, Any] | None = None
 
 
 def cpu_seconds(pid: int, work: Callable[[], object]) -> float:
@@ -91,6 +95,7 @@ def measure(benchmark: Benchmark) -> dict[str, Any]:
         "ratio_to_peer": _ratio(median["ours"], median["peer"]),
         "ratio_to_limit": _ratio(median["ours"], median["limit"]),
         "runs": runs,
+        **({"details": benchmark.details} if benchmark.details is not None else {}),
     }
 
 

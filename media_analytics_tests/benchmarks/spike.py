@@ -2,12 +2,14 @@
 
 The whole core profile runs on one machine, with the generator on the same cores. Every 5 s the events
 that wait for enricher, sink and stream are counted, by records and rows. CPU time and bytes are those of the whole run:
-the cost of a million events holds idle work, too.
+the cost of a million events holds idle work, too; what the platform takes when nothing is sent is measured afterwards.
+The whole report stands in the JSON as the details of the first line; `capacity` makes a page of it.
 
 `python -m media_analytics_tests.benchmarks.spike BASE SPIKE_SECONDS CALM_SECONDS` measures another one.
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,10 +17,13 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import numpy as np
+import psutil
 import pyarrow as pa
 from deltalake import DeltaTable
 
@@ -36,6 +41,8 @@ from media_analytics_tests.services.embedded import wait_until
 
 SAMPLED_EVERY_SECONDS = 5.0
 DRAINED_WITHIN_SECONDS = 3600
+# The line of the JSON whose details are the whole report.
+REPORT_ID = "spike-events"
 _REALTIME, _BRONZE = table("realtime.user_events"), table("bronze.user_events")
 _MILLION = 1_000_000
 
@@ -48,6 +55,17 @@ class Plan:
     factor: float = 10.0
     spike_seconds: float = 600.0
     calm_seconds: float = 120.0
+    # How long the platform is watched without events, when all is stored.
+    idle_seconds: float = 120.0
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where it was measured."""
+
+    processor: str
+    cores: int
+    memory_bytes: int
 
 
 @dataclass(frozen=True)
@@ -70,12 +88,20 @@ class Phase:
 
 @dataclass(frozen=True)
 class Report:
-    """What a spike did. CPU-seconds and bytes are those of `events` events; latencies in seconds until the insert."""
+    """What a spike did. CPU-seconds and bytes are those of `events` events; latencies in seconds until the insert.
 
+    `seconds` pass from the first event until all is stored; `idle_cores` are taken by each service when nothing comes.
+    """
+
+    measured_on: str
+    machine: Machine
+    plan: Plan
     phases: Mapping[str, Phase]
     samples: tuple[Sample, ...]
     latency_p99: Mapping[str, float]
+    seconds: float
     cpu_seconds: Mapping[str, float]
+    idle_cores: Mapping[str, float]
     bytes_on_disk: Mapping[str, int]
 
     @property
@@ -133,9 +159,9 @@ def spike(home: Home, plan: Plan) -> Report:
         RuntimeError: the collector did not answer 200 to everything.
     """
     settings = settings_of(home)
-    before = cpu_seconds_of_services(home)
     stood = _bytes(home, settings)
     sampler = Sampler(settings)
+    before, began = cpu_seconds_of_services(home), time.monotonic()
     try:
         phases = {
             "calm": _phase(home, plan.base_per_second, plan.calm_seconds),
@@ -149,14 +175,40 @@ def spike(home: Home, plan: Plan) -> Report:
         )
     finally:
         sampler.end()
-    after, grown = cpu_seconds_of_services(home), _bytes(home, settings)
+    after, seconds = cpu_seconds_of_services(home), time.monotonic() - began
+    grown = _bytes(home, settings)
     return Report(
+        measured_on=f"{datetime.now(UTC):%Y-%m-%d}",
+        machine=_machine(),
+        plan=plan,
         phases=phases,
         samples=tuple(sampler.samples),
         latency_p99={name: _latency_p99(settings, phase) for name, phase in phases.items()},
-        cpu_seconds={name: after[name] - spent for name, spent in before.items() if name in after},
+        seconds=seconds,
+        cpu_seconds=_between(before, after),
+        idle_cores=_idle_cores(home, plan.idle_seconds),
         bytes_on_disk={name: size - stood[name] for name, size in grown.items()},
     )
+
+
+def _between(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    return {name: after[name] - spent for name, spent in before.items() if name in after}
+
+
+def _idle_cores(home: Home, seconds: float) -> dict[str, float]:
+    """Cores that each service takes while no event comes; sensors and schedules of Dagster go on."""
+    before, began = cpu_seconds_of_services(home), time.monotonic()
+    # Nothing to wait for: a stretch of time is what is measured.
+    threading.Event().wait(seconds)
+    spent = _between(before, cpu_seconds_of_services(home))
+    return {name: cpu / (time.monotonic() - began) for name, cpu in spent.items()}
+
+
+def _machine() -> Machine:
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text("utf-8").splitlines() if file.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return Machine(names[0] if names else "unknown", os.cpu_count() or 1, psutil.virtual_memory().total)
 
 
 def _phase(home: Home, rate: float, seconds: float) -> Phase:
@@ -211,6 +263,14 @@ def benchmarks(platform: Platform, plan: Plan) -> Iterator[Benchmark]:
     def line(id_: str, what: str, value: float, unit: str = "s") -> Benchmark:
         return Benchmark(id=f"spike-{id_}", what=what, ours=partial(float, value), unit=unit, rounds=1)
 
+    yield Benchmark(
+        id=REPORT_ID,
+        what=f"{rates}: events in all",
+        ours=partial(float, report.events),
+        unit="events",
+        rounds=1,
+        details=msgspec.to_builtins(report),
+    )
     for name, phase in report.phases.items():
         seconds = phase.ended - phase.began
         yield line(f"rate-{name}", f"{rates}: sent, {name}", phase.events / seconds, "events/s")
@@ -224,6 +284,8 @@ def benchmarks(platform: Platform, plan: Plan) -> Iterator[Benchmark]:
     for name, spent in report.cpu_seconds.items():
         cost = spent * _MILLION / report.events
         yield line(f"cpu-{name}", f"CPU of {name} per million events", cost, "core-s")
+    for name, cores in report.idle_cores.items():
+        yield line(f"idle-{name}", f"cores of {name} without events", cores, "cores")
     for name, size in report.bytes_on_disk.items():
         yield line(f"bytes-{name.replace(' ', '-')}", f"{name}, per event", size / report.events, "bytes")
 
@@ -232,7 +294,8 @@ if __name__ == "__main__":
     from media_analytics_tests.benchmarks.harness import run
     from media_analytics_tests.benchmarks.path import callers_environment
 
-    asked = Plan(float(sys.argv[1]), Plan.factor, float(sys.argv[2]), float(sys.argv[3]))
+    base, spike_seconds, calm_seconds = (float(word) for word in sys.argv[1:4])
+    asked = Plan(base, Plan.factor, spike_seconds, calm_seconds, idle_seconds=calm_seconds)
     with tempfile.TemporaryDirectory(prefix="ma-bench-") as folder:
         alone = Platform(Path(folder), callers_environment())
         try:

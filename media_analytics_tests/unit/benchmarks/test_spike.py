@@ -1,11 +1,14 @@
 """What a spike's samples say: the most that waited, and when it was as before."""
 
-from media_analytics_tests.benchmarks.spike import Phase, Report, Sample
+from media_analytics_tests.benchmarks.spike import Machine, Phase, Plan, Report, Sample
 
 
 def _report(waiting: list[int]) -> Report:
     """A sample every 5 s from 0 on; calm until 20, the spike until 60, calm until 80."""
     return Report(
+        measured_on="2026-01-31",
+        machine=Machine("", 2, 0),
+        plan=Plan(),
         phases={
             "calm": Phase(0, 20, 200, 5.0),
             "spike": Phase(20, 60, 4000, 9.0),
@@ -13,7 +16,9 @@ def _report(waiting: list[int]) -> Report:
         },
         samples=tuple(Sample(5.0 * n, {"sink": count}) for n, count in enumerate(waiting)),
         latency_p99={},
+        seconds=90.0,
         cpu_seconds={},
+        idle_cores={},
         bytes_on_disk={},
     )
 
