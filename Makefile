@@ -17,7 +17,7 @@ INPUT ?=
 BRAND ?= bild
 SITE ?= https://www.example.org
 
-.PHONY: help setup run stop test test-quick test-unit test-integration test-all bench screenshots lint format \
+.PHONY: help setup run stop test test-quick test-unit test-integration test-all bench capacity screenshots lint format \
 	ci-test ci-lint ci-format-check ci-chart ci-tag ci-images ci-deploy ci-remove \
 	ci-data-quality ml-training validate-workflows images-test test-kubernetes compose-env health-check docs lock clean
 
@@ -52,6 +52,9 @@ test-all: setup-test $(VENV)/.conformance ## Everything, long faults and conform
 
 bench: setup-test ## Times and rows a second (ONLY="path latency" for some); writes .media-analytics/bench/latest.json
 	@$(BIN)/python -m media_analytics_tests.benchmarks $(ONLY)
+
+capacity: setup-test ## docs/capacity.md from the record of a spike (WITH="--measured FILE" and others; the page says which)
+	@$(BIN)/python -m media_analytics_tests.benchmarks.capacity $(WITH)
 
 screenshots: setup-test ## Pictures of the dashboard's pages for the docs, from a real browser; a few minutes
 	@$(BIN)/python -m media_analytics_tests.screenshots
