@@ -16,10 +16,14 @@ MANIFEST := dbt_project/target/manifest.json
 INPUT ?=
 BRAND ?= bild
 SITE ?= https://www.example.org
+# make databases-backup and databases-restore: a folder.
+TO ?=
+FROM ?=
 
 .PHONY: help setup run stop test test-quick test-unit test-integration test-all bench capacity screenshots lint format \
 	ci-test ci-lint ci-format-check ci-chart ci-tag ci-images ci-deploy ci-remove \
-	ci-data-quality ml-training validate-workflows images-test test-kubernetes compose-env health-check docs lock clean
+	ci-data-quality ml-training validate-workflows images-test test-kubernetes compose-env \
+	databases-backup databases-restore health-check docs lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +35,12 @@ run: setup ## Start the platform, send INPUT (or simulated traffic), print a sum
 
 stop: setup ## Stop the platform; data stays in .media-analytics
 	@$(BIN)/media-analytics down
+
+databases-backup: ## Dump the databases of PostgreSQL (Compose's, or WHERE=kubernetes) to the new folder TO
+	@docker/postgresql/databases.sh backup "$(TO)"
+
+databases-restore: ## Put a dump back from the folder FROM; what is there stays aside
+	@docker/postgresql/databases.sh restore "$(FROM)"
 
 health-check: setup ## State of every service
 	@$(BIN)/media-analytics status
