@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from dagster._grpc import server
 from dagster._grpc.client import DagsterGrpcClient
 
 from media_analytics.errors import MediaAnalyticsError
-from media_analytics.local.lost_runs import are_there_started, fail_lost_runs
+from media_analytics.local.lost_runs import fail_lost_runs, may_be_started
 
 # What every run imports: ours, this module, how Dagster keeps runs and events.
 PRELOADED = (
@@ -56,14 +57,30 @@ class ForkingServer(server.DagsterApiServer):
         vars(self)[_CONTEXT] = context
 
 
-def _end_lost_runs(socket: str) -> None:
-    """Mark what a former server left, once this one answers: the daemon repeats a run at once, or never."""
-    client = DagsterGrpcClient(socket=socket)
-    while not _answers(client):
-        time.sleep(0.2)
-    with dg.DagsterInstance.get() as instance:
-        for run_id in fail_lost_runs(instance):
-            print(f"run {run_id} had no process any more: marked as failed", flush=True)
+def _end_lost_runs(client: DagsterGrpcClient) -> None:
+    """Mark what a former server left, once this one answers: the daemon repeats a run at once, or never.
+
+    A server that cannot ask ends and is started again: nobody else would ever mark these runs.
+    """
+    is_done = False
+    try:
+        while not _answers(client):
+            time.sleep(0.2)
+        with dg.DagsterInstance.get() as instance:
+            for run_id in fail_lost_runs(instance):
+                print(f"run {run_id} had no process any more: marked as failed", flush=True)
+        is_done = True
+    finally:
+        if not is_done:
+            traceback.print_exc()
+            os._exit(1)
+
+
+def _client(arguments: list[str]) -> DagsterGrpcClient:
+    """Of the server that these arguments start."""
+    if "--socket" in arguments:
+        return DagsterGrpcClient(socket=arguments[arguments.index("--socket") + 1])
+    return DagsterGrpcClient(port=int(arguments[arguments.index("--port") + 1]))
 
 
 def _answers(client: DagsterGrpcClient) -> bool:
@@ -76,9 +93,9 @@ def _answers(client: DagsterGrpcClient) -> bool:
 
 def main() -> None:
     """Serve until SIGTERM, and end what a former server left."""
-    if are_there_started(Path(os.environ["DAGSTER_HOME"])):
-        socket = sys.argv[sys.argv.index("--socket") + 1]
-        threading.Thread(target=_end_lost_runs, args=[socket], name="lost-runs", daemon=True).start()
+    if may_be_started(Path(os.environ["DAGSTER_HOME"])):
+        client = _client(sys.argv)
+        threading.Thread(target=_end_lost_runs, args=[client], name="lost-runs", daemon=True).start()
     vars(server)["DagsterApiServer"] = ForkingServer
     api_cli(["grpc", *sys.argv[1:]])
 
