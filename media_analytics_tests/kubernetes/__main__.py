@@ -11,8 +11,9 @@ from media_analytics_tests.kubernetes.chart import install, prepare, rollback, u
 from media_analytics_tests.kubernetes.cluster import running
 from media_analytics_tests.kubernetes.programs import ClusterError, programs
 from media_analytics_tests.kubernetes.refusals import rights, security
+from media_analytics_tests.kubernetes.release import release
 
-CHECKS = (prepare, install, upgrade, security, rights, backfill, rollback, uninstall)
+CHECKS = (prepare, install, upgrade, security, rights, backfill, release, rollback, uninstall)
 
 
 def main() -> int:
