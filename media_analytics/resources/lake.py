@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from deltalake import DeltaTable
@@ -29,6 +29,8 @@ from media_analytics.settings import Settings
 
 WRITER = "spark-connect"
 STAGING = ".staging"
+# Longer than any run.
+ABANDONED_AFTER = timedelta(days=7)
 _SAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -139,6 +141,7 @@ class Lake:
         """
         _refuse_other_writer(contract)
         spark = self.spark
+        self.delete_abandoned(contract)
         path = f"{self._staging(contract)}/{_SAFE.sub('_', run_id)}"
         conform(contract, df).write.mode("overwrite").parquet(path)
         frame = spark.read.schema(spark_schema(contract)).parquet(path)
@@ -219,10 +222,18 @@ class Lake:
         self.spark.catalog.dropTempView(staged.view)
         self._delete(staged.path)
 
-    def clear_staging(self, contract: TableContract) -> None:
-        """Remove everything that earlier runs of this table left behind. Not while another run stages it."""
-        _refuse_other_writer(contract)
-        self._delete(self._staging(contract))
+    def delete_abandoned(self, contract: TableContract) -> None:
+        """Remove what runs of this table staged and left behind when they were killed, a week ago or longer."""
+        system, folder = self._opened(self._staging(contract))
+        newest: dict[str, datetime] = {}
+        for found in system.get_file_info(fs.FileSelector(folder, allow_not_found=True, recursive=True)):
+            # Folders of object stores have no time.
+            if found.mtime is not None:
+                run = found.path.removeprefix(f"{folder}/").partition("/")[0]
+                newest[run] = max(found.mtime, newest.get(run, found.mtime))
+        for run, written_at in newest.items():
+            if written_at < datetime.now(UTC) - ABANDONED_AFTER:
+                system.delete_dir(f"{folder}/{run}")
 
     # -- inside
 
@@ -232,10 +243,14 @@ class Lake:
     def _delta(self, contract: TableContract) -> DeltaTable:
         return DeltaTable(without_hadoop(self.path(contract)))
 
+    def _opened(self, path: str) -> tuple[fs.FileSystem, str]:
+        if "://" not in path:
+            return fs.LocalFileSystem(), path
+        system, inner = fs.FileSystem.from_uri(without_hadoop(path))
+        return system, inner
+
     def _delete(self, path: str) -> None:
-        system, inner = (
-            fs.FileSystem.from_uri(without_hadoop(path)) if "://" in path else (fs.LocalFileSystem(), path)
-        )
+        system, inner = self._opened(path)
         if system.get_file_info(inner).type != fs.FileType.NotFound:
             system.delete_dir(inner)
 

@@ -23,7 +23,7 @@ from media_analytics.resources.lake import Lake
 _TRANSACTION = "media-analytics/video-files"
 # Rows of a row group, the least that a task of Spark reads: the writer's own million leaves all cores but one without
 # work.
-_FILES = WriterProperties(max_row_group_size=131_072, compression="SNAPPY")
+FILES = WriterProperties(max_row_group_size=131_072, compression="SNAPPY")
 
 
 class OvertakenError(MediaAnalyticsError):
@@ -78,7 +78,7 @@ def commit(
                 mode="append",
                 schema_mode=merge,
                 commit_properties=properties,
-                writer_properties=_FILES,
+                writer_properties=FILES,
             )
         else:
             write_deltalake(
@@ -88,7 +88,7 @@ def commit(
                 predicate=predicate,
                 schema_mode=merge,
                 commit_properties=properties,
-                writer_properties=_FILES,
+                writer_properties=FILES,
             )
     except CommitFailedError as error:
         raise OvertakenError(contract) from error

@@ -139,6 +139,7 @@ class Loader:
         schema = schema_of(dataset, sorted(unknown))
         # A run that was killed and begins anew under its id must not commit what it had staged then.
         self._delete_staging(dataset)
+        self.lake.delete_abandoned(bronze(dataset))
         system, folder = opened(self._staging(dataset))
         system.create_dir(folder, recursive=True)
         for number, (batch, file) in enumerate((b, f) for b in batches for f in b.source_files):

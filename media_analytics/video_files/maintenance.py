@@ -17,6 +17,7 @@ from deltalake import DeltaTable
 from media_analytics.contracts.model import TableContract
 from media_analytics.resources.addresses import without_hadoop
 from media_analytics.settings import Settings
+from media_analytics.video_files.commits import FILES
 
 # Delta's own limit for files that a reader may still need (`delta.deletedFileRetentionDuration`).
 KEPT = timedelta(days=7)
@@ -74,7 +75,7 @@ def maintain(settings: Settings, contract: TableContract) -> Effect:
         filters = None
         if contract.partition_column is not None:
             filters = [(contract.partition_column, "in", scattered)]
-        delta.optimize.z_order(order, partition_filters=filters)
+        delta.optimize.z_order(order, partition_filters=filters, writer_properties=FILES)
     deleted = delta.vacuum(int(KEPT / timedelta(hours=1)), dry_run=False)
     after = DeltaTable(uri)
     return Effect(
