@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 from moto.server import ThreadedMotoServer
 from pyarrow import fs
 
@@ -41,6 +42,8 @@ def running() -> Iterator[Running]:
     try:
         host, port = server.get_host_and_port()
         endpoint = f"http://{host}:{port}"
+        # What is stored is kept by the process, whatever server it came through.
+        httpx.post(f"{endpoint}/moto-api/reset").raise_for_status()
         yield Running(ObjectStore(endpoint=endpoint, access_key_id="test", secret_access_key="test"))
     finally:
         server.stop()

@@ -5,8 +5,10 @@ date that is left out when a catalogue comes late, a copy of a file that counts 
 stays.
 """
 
+import csv
+import io
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,17 +31,28 @@ OPTIONS = Options(
 )  # fmt: skip
 
 
-def _cut(path: Path, number: int, of: int) -> Iterator[str]:
-    """Every `of`-th line of a CSV file, its header first."""
-    header, *lines = path.read_text("utf-8").splitlines(keepends=True)
-    yield header
-    yield from lines[number::of]
+def _read(text: str) -> list[list[str]]:
+    """The rows of a CSV, its header first; a field may hold line ends."""
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+def _text(rows_of_file: Iterable[Sequence[str]]) -> str:
+    """Rows as a CSV; without quotes where none are needed, so that null stays null."""
+    written = io.StringIO(newline="")
+    csv.writer(written, lineterminator="\n").writerows(rows_of_file)
+    return written.getvalue()
+
+
+def _cut(path: Path, number: int, of: int) -> str:
+    """Every `of`-th row of a CSV file, its header first."""
+    header, *others = _read(path.read_bytes().decode())
+    return _text([header, *others[number::of]])
 
 
 def _arriving(source: Path, target: Path) -> list[tuple[Path, str]]:
     """The files to come: each in two parts, and both once more under another name."""
     return [
-        (target / path.parent.relative_to(source) / name, "".join(_cut(path, number, 2)))
+        (target / path.parent.relative_to(source) / name, _cut(path, number, 2))
         for path in sorted(source.rglob("*.csv"))
         for number in range(2)
         for name in (f"part-{number}.csv", f"again-{number}.csv")
@@ -47,8 +60,8 @@ def _arriving(source: Path, target: Path) -> list[tuple[Path, str]]:
 
 
 def _uncorrected(text: str) -> str:
-    header, _, *others = text.splitlines(keepends=True)
-    return "".join([header, *reversed(others)])
+    header, _, *others = _read(text)
+    return _text([header, *reversed(others)])
 
 
 def test_shuffled_doubled_and_corrected_files_give_the_rows_of_one_load(world: World, tmp_path: Path) -> None:
@@ -61,7 +74,7 @@ def test_shuffled_doubled_and_corrected_files_give_the_rows_of_one_load(world: W
     for batch in (early, *(coming[n::ARRIVALS] for n in range(ARRIVALS))):
         for path, text in batch:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, "utf-8")
+            path.write_text(text, "utf-8", newline="")
         world.load(folder)
     assert_equal(world, Reference(folder))
     versions = world.versions()
