@@ -5,7 +5,7 @@ here: the table as an asset (`media_analytics/assets/ops/restatements.py`), meas
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -14,21 +14,15 @@ from pyspark.sql import functions as F
 from media_analytics.checks.audit import merge_audited
 from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.registry import table
+from media_analytics.publication import is_published
 from media_analytics.resources.delta_log import DeltaLog
 from media_analytics.resources.lake import Lake, Staged
 
 RESTATEMENTS = table("ops.restatements")
-# A date is published at this time of the next day; until then its numbers may still grow.
-PUBLISHED_AT = time(3)
 # Sums of the same numbers in another order differ in their last digits; that is no restatement.
 RELATIVE_TOLERANCE = 1e-9
 # Stands for the brand of tables that have none.
 ALL_BRANDS = "all"
-
-
-def is_published(day: date, now: datetime) -> bool:
-    """Whether 03:00 of the day after `day` has passed."""
-    return now >= datetime.combine(day + timedelta(days=1), PUBLISHED_AT, UTC)
 
 
 def record_changes(

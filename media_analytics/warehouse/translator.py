@@ -17,6 +17,8 @@ from media_analytics.resources.dbt import PROJECT
 
 LAYER = "warehouse"
 Scheme = Literal["daily", "none"]
+# What brings the last rows to a partition: its date, the date after it, the month that begins with it.
+Closes = Literal["day", "next_day", "month"]
 # Numbers a table may be old before a warning and before a failure, in refresh intervals.
 WARN_AFTER, FAIL_AFTER = 2, 3
 _NONE_BECAUSE = "a view that is computed when it is read, or a table that is replaced as a whole"
@@ -24,11 +26,12 @@ _NONE_BECAUSE = "a view that is computed when it is read, or a table that is rep
 
 @dataclass(frozen=True)
 class Meta:
-    """What a model says of itself in `config.meta`; all three are required."""
+    """What a model says of itself in `config.meta`; all but `closes` are required."""
 
     partitions: Scheme
     refresh: timedelta
     owner: str
+    closes: Closes = "day"
 
     @classmethod
     def of(cls, node: Mapping[str, Any]) -> "Meta":
@@ -44,7 +47,12 @@ class Meta:
                 f"dbt model {node['name']} needs partitions (daily or none), refresh_minutes and owner in config.meta; "
                 f"missing: {', '.join(missing) or 'none'}"
             )
-        return cls(meta["partitions"], timedelta(minutes=meta["refresh_minutes"]), meta["owner"])
+        closes = meta.get("closes", "day")
+        if closes not in ("day", "next_day", "month"):
+            raise ContractError(
+                f"dbt model {node['name']} closes with {closes!r}; expected day, next_day or month"
+            )
+        return cls(meta["partitions"], timedelta(minutes=meta["refresh_minutes"]), meta["owner"], closes)
 
 
 def key_of(node: Mapping[str, Any]) -> dg.AssetKey:

@@ -16,6 +16,7 @@ from media_analytics.factory import AUTOMATIC_TAG, CAUSE_TAG, Publication, asset
 from media_analytics.partitions import Partitions
 from media_analytics.resources.clock import Clock
 from media_analytics.resources.delta_log import DeltaLog
+from media_analytics.warehouse.restating import marts
 
 CONTRACT = RESTATEMENTS
 GOLD = tuple(
@@ -38,8 +39,8 @@ LONGEST_CAUSE = 1024
 
 
 def specs(partitions: Partitions) -> list[dg.AssetSpec]:
-    """The table; the runs of gold write it."""
-    deps = [dg.AssetDep(asset_key(gold)) for gold in GOLD]
+    """The table; the runs of gold and of marts write it."""
+    deps = [dg.AssetDep(key) for key in (*map(asset_key, GOLD), *(mart.key for mart in marts()))]
     return [external_table(CONTRACT, partitions, declared_in=sys.modules[__name__], deps=deps)]
 
 
@@ -49,7 +50,7 @@ def record_restatements(publication: Publication) -> Mapping[str, Any]:
     clock: Clock = resources.clock
     log: DeltaLog = resources.delta_log
     contract = publication.contract
-    cause = _cause(publication)
+    cause = cause_of(publication.context.run, contract.full_name)
     found = record_changes(
         publication.lake, log, contract, publication.staged, publication.dates, clock.now(), cause
     )
@@ -60,10 +61,10 @@ def record_restatements(publication: Publication) -> Mapping[str, Any]:
     return found
 
 
-def _cause(publication: Publication) -> str:
-    tags = publication.context.run.tags
-    if CAUSE_TAG in tags:
-        return f"{tags[CAUSE_TAG]}, run {publication.context.run.run_id}"[:LONGEST_CAUSE]
-    if AUTOMATIC_TAG in tags:
-        return f"late or repaired data, {publication.contract.full_name} recomputed automatically"
-    return f"recomputed by hand, run {publication.context.run.run_id}"
+def cause_of(run: dg.DagsterRun, what: str) -> str:
+    """Why a run changes the numbers of `what`: what its tag says, else whether it was automatic."""
+    if CAUSE_TAG in run.tags:
+        return f"{run.tags[CAUSE_TAG]}, run {run.run_id}"[:LONGEST_CAUSE]
+    if AUTOMATIC_TAG in run.tags:
+        return f"late or repaired data, {what} recomputed automatically"
+    return f"recomputed by hand, run {run.run_id}"

@@ -1,23 +1,26 @@
 """warehouse.*: dbt models, one set of assets for each partition scheme.
 
 Belongs here: running dbt for the dates of a run. Does not belong here: SQL (`dbt_project`), what a model says of itself
-(`media_analytics/warehouse/translator.py`).
+(`media_analytics/warehouse/translator.py`), which published numbers change (`media_analytics/warehouse/restating.py`).
 
 A run is one invocation of dbt, however many models and dates it has: starting dbt costs more than its statements.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from functools import cache
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import dbt_assets
 
+from media_analytics.assets.ops.restatements import cause_of
 from media_analytics.contracts.registry import TABLES
 from media_analytics.factory import RETRIES, asset_key
 from media_analytics.partitions import PARTITIONS_PER_RUN, Partitions
 from media_analytics.resources.dbt import Dbt, manifest
+from media_analytics.warehouse.restating import Restating, marts
 from media_analytics.warehouse.translator import Meta, Scheme, Translator, key_of
 
 # Both sets: one invocation of dbt at a time, so that models never hold every place among the runs.
@@ -67,24 +70,38 @@ def _models(
         backfill_policy=dg.BackfillPolicy.multi_run(PARTITIONS_PER_RUN),
         retry_policy=RETRIES,
         pool=POOL,
-        required_resource_keys={"dbt"},
+        required_resource_keys={"dbt", "clickhouse", "clock", "delta_log", "settings"},
     )
 
     @decorate
     def _run(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        dated = context.has_partition_key or context.has_partition_key_range
+        days = context.partition_keys if dated else ()
+        restating = _restating(context)
+        now = context.resources.clock.now
+        if days:
+            first, last = date.fromisoformat(days[0]), date.fromisoformat(days[-1])
+            names = sorted(key.path[-1] for key in context.selected_asset_keys)
+            restating.put_aside(names, first, last, now(), cause_of(context.run, "marts"))
         # Unit tests say nothing of data.
-        arguments = ["build", "--exclude-resource-type", "unit_test", *_dates(context)]
+        arguments = ["build", "--exclude-resource-type", "unit_test", *_variables(days)]
         dbt: Dbt = context.resources.dbt
         with dbt.invocation(arguments, f"{name}-{context.run.run_id}", context) as invocation:
             yield from invocation.stream()
+        # Not in a `finally`: what a run that fails has changed is recorded by the next one, as if it had died.
+        if days and (changed := restating.record(now())):
+            context.log.warning(f"{changed} published numbers of marts changed")
 
     made: dg.AssetsDefinition = _run
     return made
 
 
-def _dates(context: dg.AssetExecutionContext) -> list[str]:
-    """The variables that name a run's dates; none for models without partitions."""
-    if not context.has_partition_key and not context.has_partition_key_range:
-        return []
-    keys = context.partition_keys
-    return ["--vars", json.dumps({"first_date": keys[0], "last_date": keys[-1]})]
+def _restating(context: dg.AssetExecutionContext) -> Restating:
+    resources = context.resources
+    comment = f"{context.run.run_id} {POOL}"
+    return Restating(resources.settings, resources.clickhouse, resources.delta_log, marts(), comment=comment)
+
+
+def _variables(days: Sequence[str]) -> list[str]:
+    """Those that name a run's dates; none for models without partitions."""
+    return ["--vars", json.dumps({"first_date": days[0], "last_date": days[-1]})] if days else []

@@ -160,7 +160,10 @@ class Restatement(DataFrameModel):
     old_value: Float64 = column("Value before; null when there was none.", nullable=True)
     new_value: Float64 = column("Value after; null when there is none any more.", nullable=True)
     cause: Text = column("Why it changed.", longest=1024)
-    base_version: Int64 = column("Delta version of the table that held the old value.", ge=0)
+    base_version: Int64 = column(
+        "Delta version of the table that held the old value; of a mart the microsecond of its old totals.",
+        ge=0,
+    )
     recorded_at: Instant = column("When it was recorded.", provenance=True)
 
     class Config:

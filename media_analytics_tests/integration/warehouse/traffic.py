@@ -5,8 +5,8 @@ Belongs here: events, and the rows of silver and gold that the reference makes o
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -24,31 +24,54 @@ SECTIONS = ("politics", "business", "sports")
 
 
 @dataclass(frozen=True)
+class Span:
+    """The days on which things happen: `count` of them from midnight `begin` on."""
+
+    begin: datetime
+    count: int
+
+    def moment(self, chance: random.Random) -> datetime:
+        return self.begin + timedelta(days=chance.randrange(self.count), seconds=chance.uniform(0, 86_400))
+
+
+@dataclass(frozen=True)
 class Traffic:
     """Events of readers and subscribers, and the catalogue."""
 
     readers: Sequence[Row]
     subscribers: Sequence[Row]
     catalogue: Sequence[Row]
+    first: date = FIRST
+    count: int = DAYS
 
     @classmethod
-    def of(cls, seed: int, visitors: int = 120) -> "Traffic":
-        chance = random.Random(seed)
+    def of(cls, seed: int, visitors: int = 120, first: date = FIRST, count: int = DAYS) -> "Traffic":
+        """Traffic of `count` days from `first` on; the same seed is the same traffic."""
+        chance, span = random.Random(seed), Span(datetime.combine(first, time(), UTC), count)
         numbers = iter(range(10_000_000))
-        visits = [e for v in range(visitors) for e in _visits(chance, numbers, v)]
-        subscribers = [e for c in range(40) for e in _subscriber(chance, numbers, c)]
-        return cls(visits + _before(chance, numbers, subscribers), subscribers, _catalogue(chance))
+        visits = [e for v in range(visitors) for e in _visits(chance, numbers, v, span)]
+        subscribers = [e for c in range(40) for e in _subscriber(chance, numbers, c, span)]
+        readers = visits + _before(chance, numbers, subscribers)
+        return cls(readers, subscribers, _catalogue(chance, span), first, count)
 
     def without(self, days: Iterable[date]) -> "Traffic":
         """As if nothing had been read on some days yet."""
         left_out = set(days)
-        kept = [e for e in self.readers if e["occurred_at"].date() not in left_out]
-        return Traffic(kept, self.subscribers, self.catalogue)
+        return replace(self, readers=[e for e in self.readers if e["occurred_at"].date() not in left_out])
+
+    def only(self, arrived: Iterable[str]) -> "Traffic":
+        """As far as events with these ids go; the catalogue is there from the begin."""
+        ids = set(arrived)
+        return replace(
+            self,
+            readers=[e for e in self.readers if e["event_id"] in ids],
+            subscribers=[e for e in self.subscribers if e["event_id"] in ids],
+        )
 
     @property
     def days(self) -> list[date]:
         """Dates that any row can have."""
-        return [FIRST + timedelta(days=n) for n in range(DAYS + 2)]
+        return [self.first + timedelta(days=n) for n in range(self.count + 2)]
 
     def sessions(self) -> list[Row]:
         return reference.sessions(self.readers)
@@ -80,19 +103,19 @@ def as_arrow(contract: TableContract, rows: Iterable[Row]) -> pa.Table:
     return pa.Table.from_pylist([{n: r.get(n) for n in names} for r in full], schema=arrow_schema(contract))
 
 
-def _visits(chance: random.Random, numbers: Iterator[int], visitor: int) -> list[Row]:
+def _visits(chance: random.Random, numbers: Iterator[int], visitor: int, span: Span) -> list[Row]:
     events = []
     for _ in range(chance.choice([1, 1, 2, 4, 9])):
-        now = MIDNIGHT + timedelta(days=chance.randrange(DAYS), seconds=chance.uniform(0, 86_400))
+        now = span.moment(chance)
         for _ in range(chance.choice([1, 2, 3, 8])):
             events.append(varied_event(chance, next(numbers), now, visitor))
             now += timedelta(seconds=chance.choice([0, 20, 900, 1799, 1801]))
     return events
 
 
-def _subscriber(chance: random.Random, numbers: Iterator[int], customer: int) -> list[Row]:
-    now = MIDNIGHT + timedelta(days=chance.randrange(DAYS), seconds=chance.randrange(86_400))
-    end = MIDNIGHT + timedelta(days=DAYS)
+def _subscriber(chance: random.Random, numbers: Iterator[int], customer: int, span: Span) -> list[Row]:
+    now = span.begin + timedelta(days=chance.randrange(span.count), seconds=chance.randrange(86_400))
+    end = span.begin + timedelta(days=span.count)
     fields = {
         "brand": chance.choice(["bild", "welt"]),
         "customer_id": f"k{customer}",
@@ -135,15 +158,15 @@ def _before(chance: random.Random, numbers: Iterator[int], subscribers: Sequence
     ]
 
 
-def _catalogue(chance: random.Random) -> list[Row]:
+def _catalogue(chance: random.Random, span: Span) -> list[Row]:
     """Two revisions of two of the three pages; the second changes section and authors."""
     rows = []
     for place, (brand, page) in enumerate((b, p) for b in ("bild", "welt") for p in ("/a", "/b")):
-        begin: datetime = MIDNIGHT - timedelta(days=3)
-        published = MIDNIGHT + timedelta(
-            days=chance.randrange(DAYS - 3), hours=chance.choice([0, 9, 20]), minutes=15
+        begin: datetime = span.begin - timedelta(days=3)
+        published = span.begin + timedelta(
+            days=chance.randrange(span.count - 3), hours=chance.choice([0, 9, 20]), minutes=15
         )
-        change = MIDNIGHT + timedelta(days=chance.randrange(5, DAYS), hours=7)
+        change = span.begin + timedelta(days=chance.randrange(5, span.count), hours=7)
         for revision, (since, until) in enumerate(((begin, change), (change, None))):
             rows.append(
                 {

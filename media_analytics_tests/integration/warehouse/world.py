@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -17,6 +18,7 @@ from media_analytics.build import build_defs
 from media_analytics.contracts.audit import arrow_schema
 from media_analytics.contracts.clickhouse import create_database_sql, create_table_sql
 from media_analytics.contracts.model import TableContract
+from media_analytics.contracts.registry import table
 from media_analytics.contracts.rowhash import row_hash
 from media_analytics.migrations import lake_tables
 from media_analytics.resources.clickhouse import ClickHouse
@@ -25,6 +27,7 @@ from media_analytics.settings import Settings
 from media_analytics.warehouse.loading import Loaded, load
 from media_analytics.warehouse.statements import original
 
+RESTATEMENTS = table("ops.restatements")
 RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
@@ -40,7 +43,8 @@ class Warehouse:
         self.clickhouse = ClickHouse(self.settings)
 
     def create(self, *copies: TableContract) -> None:
-        """The originals and the copies, empty."""
+        """The originals and the copies, empty, and the ledger of restatements."""
+        lake_tables.create(RESTATEMENTS, self._ledger)
         for copy in copies:
             lake_tables.create(original(copy), self.path(copy))
             self.clickhouse.run(create_database_sql(copy))
@@ -90,6 +94,15 @@ class Warehouse:
         """What stands in the warehouse's database."""
         rows = self.clickhouse.rows("SELECT name FROM system.tables WHERE database = 'warehouse'")
         return {str(name) for (name,) in rows}
+
+    def restatements(self) -> list[dict[str, Any]]:
+        """The ledger of published numbers that changed."""
+        found: list[dict[str, Any]] = DeltaTable(self._ledger).to_pyarrow_table().to_pylist()
+        return found
+
+    @property
+    def _ledger(self) -> str:
+        return self.settings.lake.table_path(RESTATEMENTS.layer, RESTATEMENTS.name)
 
     def log_file(self, copy: TableContract, version: int) -> Path:
         """A commit of the original."""
