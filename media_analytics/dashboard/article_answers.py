@@ -54,6 +54,7 @@ class ArticleLife(Answer):
     last: date
     before_first: date
     before_last: date
+    growing_from: date | None = Field(description="As in a report.")
     headline: str | None = Field(description="Null, too, when nobody read it on these dates.")
     section: str | None
     authors: list[str]

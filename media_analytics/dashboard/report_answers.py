@@ -14,8 +14,8 @@ from media_analytics.dashboard.answers import Answer
 Who = Literal["human", "all"]
 Unit = Literal["count", "share", "ratio", "seconds", "milliseconds", "hours", "euros", "gigabytes"]
 ReportName = Literal[
-    "overview", "sections", "authors", "cohorts", "subscriptions", "conversions", "countries", "devices", "sources",
-    "videos", "video_sections", "video_revenue", "video_networks", "video_devices", "video_countries",
+    "overview", "months", "sections", "authors", "cohorts", "subscriptions", "conversions", "countries", "devices",
+    "sources", "videos", "video_sections", "video_revenue", "video_networks", "video_devices", "video_countries",
 ]  # fmt: skip
 FileKind = Literal["csv", "parquet"]
 
@@ -38,7 +38,9 @@ class Compared(Answer):
 
     value: float | None
     before: float | None
-    change: float | None = Field(description="value / before - 1; null where there is nothing to compare.")
+    change: float | None = Field(
+        description="value / before - 1; null where there is nothing to compare, and where numbers still grow."
+    )
 
 
 class Member(Answer):
@@ -65,6 +67,10 @@ class Report(Answer):
     last: date
     before_first: date
     before_last: date
+    growing_from: date | None = Field(
+        description="The first of these dates (of `months`: months) that is not published yet, so that its numbers "
+        "still grow; then nothing is compared. A date is published at 03:00 UTC of the next one."
+    )
     newest: date | None = Field(description="The newest date with numbers; null when there are none at all.")
     brands: list[str] = Field(description="Brands that were counted; empty where the table knows no brands.")
     who: Who
@@ -86,7 +92,7 @@ class ReportSaid(Answer):
 
 
 class Reports(Answer):
-    """Every report, and what filters may say. Without dates an answer is about the 28 dates before today."""
+    """Every report, and what filters may say. Without dates an answer is about the newest 28 that are published."""
 
     brands: list[str]
     first: date

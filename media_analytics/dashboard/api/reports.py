@@ -16,7 +16,9 @@ from media_analytics.dashboard.reading.spans import Span, SpanError, span
 from media_analytics.dashboard.report_answers import FileKind, Report, ReportName, Reports, Who
 
 First = Annotated[date | None, Query(description="First date, UTC; 28 dates when left out.")]
-Last = Annotated[date | None, Query(description="Last date, UTC; yesterday when left out.")]
+Last = Annotated[
+    date | None, Query(description="Last date, UTC; the newest that is published when left out.")
+]
 Brands = Annotated[list[str] | None, Query(alias="brand", description="A brand; several: give it again.")]
 People = Annotated[Who, Query(description="People only, or all traffic.")]
 Order = Annotated[str, Query(description="Most of this measure first; the report's first when left out.")]
@@ -41,7 +43,9 @@ def router(reports: ReportReader) -> APIRouter:
         measures = [m.name for m in REPORTS[report].measures]
         if order and order not in measures:
             raise HTTPException(422, f"{report} has no measure {order}; there are {', '.join(measures)}")
-        return Asked(report, dates(first, last), known(reports.brands, brands), who, order)
+        return Asked(
+            report, dates(first, last).of(REPORTS[report].unit), known(reports.brands, brands), who, order
+        )
 
     @routes.get("")
     def list_reports() -> Reports:

@@ -3,7 +3,7 @@
 Belongs here: dates, brands, people or all, the reader's time zone. Does not belong here: numbers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -34,17 +34,27 @@ class Chosen:
             "who": self.who,
         }
 
+    def months(self, count: int) -> "Chosen":
+        """The same for so many months, the last of them that of the last date."""
+        month = 12 * self.last.year + self.last.month - count
+        return replace(self, first=date(month // 12, month % 12 + 1, 1))
+
 
 def filters(
-    known: dict[str, Any], key: str = "dates", label: str = "Dates (UTC)", days: int | None = None
+    known: dict[str, Any],
+    key: str = "dates",
+    label: str = "Dates (UTC)",
+    days: int | None = None,
+    earlier: int = 0,
 ) -> Chosen | None:
     """Show the filters; None while a person has not chosen both dates.
 
-    Dates of another kind than a report's have a `key` in the address and a `label` of their own, and the last so many
-    `days` unless chosen.
+    Dates of another kind than a report's have a `key` in the address and a `label` of their own, and unless chosen the
+    last so many `days`, ending so many days `earlier`.
     """
     left, middle, right = st.columns((2, 3, 2))
     first, last = (date.fromisoformat(known[name]) for name in ("first", "last"))
+    last -= timedelta(days=earlier)
     if days:
         first = last - timedelta(days=days - 1)
     dates = left.date_input(label, (first, last), format="YYYY-MM-DD", key=key, bind="query-params")

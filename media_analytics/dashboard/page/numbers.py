@@ -3,7 +3,7 @@
 Belongs here: one function a unit; nothing is a dash. Does not belong here: where a number comes from.
 """
 
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from itertools import pairwise
 
 NOTHING = "\N{EN DASH}"
@@ -117,6 +117,21 @@ def days(first: str, last: str) -> str:
     begin, end = (date.fromisoformat(day) for day in (first, last))
     said = f"{end.day} {end:%b %Y}"
     return said if begin == end else f"{begin.day} {begin:%b %Y} to {said}"
+
+
+def month(first: str) -> str:
+    """`Jan 2026` of its first date."""
+    return f"{date.fromisoformat(first):%b %Y}"
+
+
+def month_before(first: str) -> str:
+    """The first date of the month before, from that of a month."""
+    return (date.fromisoformat(first) - timedelta(days=1)).replace(day=1).isoformat()
+
+
+def change_from(value: float | None, before: float | None) -> float | None:
+    """How a value changed; None where there is nothing to compare."""
+    return value / before - 1 if value is not None and before else None
 
 
 def brand(name: str) -> str:

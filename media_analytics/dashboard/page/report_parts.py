@@ -110,10 +110,18 @@ def metrics(found: dict[str, Any]) -> None:
 
 
 def caption_of_dates(found: dict[str, Any]) -> None:
-    """Which dates are compared, and when a date begins for this reader."""
+    """Which dates are compared, or why none are, and when a date begins for this reader."""
+    shown = numbers.days(found["first"], found["last"])
+    growing = found["growing_from"]
+    if growing is None:
+        st.caption(
+            f"{shown}, compared with {numbers.days(found['before_first'], found['before_last'])}. "
+            f"{filters.days_are_utc()}"
+        )
+        return
     st.caption(
-        f"{numbers.days(found['first'], found['last'])}, compared with "
-        f"{numbers.days(found['before_first'], found['before_last'])}. {filters.days_are_utc()}"
+        f"{shown}, not compared with the time before: from {numbers.days(growing, growing)} on, numbers still grow. "
+        f"A date is over at 03:00 UTC of the next one. {filters.days_are_utc()}"
     )
 
 
@@ -168,11 +176,12 @@ def _row(member: dict[str, Any], measures: Sequence[dict[str, Any]], named: Name
     cells = [named(member["name"])]
     for one in measures:
         of = member["measures"][one["name"]]
-        cells += [numbers.measure(of["value"], one["unit"]), _coloured(of["change"], one["is_less_better"])]
+        cells += [numbers.measure(of["value"], one["unit"]), coloured(of["change"], one["is_less_better"])]
     return cells
 
 
-def _coloured(change: float | None, is_less_better: bool) -> Cell:
+def coloured(change: float | None, is_less_better: bool) -> Cell:
+    """A change, green where it is a good one."""
     text = numbers.change(change)
     if not change:
         return Cell(text)

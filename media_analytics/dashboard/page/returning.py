@@ -27,6 +27,8 @@ from media_analytics.dashboard.page.report_parts import (
 
 REPORTS = ("cohorts",)
 SHOWN_DAYS = 12 * 7
+# Until a first week and the one after it are over, nobody can have come back in the whole of it.
+UNTIL_OVER_DAYS = 2 * 7
 SHARE = "retention_rate"
 _NOT_YET = "There are no numbers yet. The first ones stand here when two weeks are over, from Monday to Sunday (UTC)."
 
@@ -35,7 +37,9 @@ def show(client: Client) -> None:
     """The page."""
     st.title("Returning readers")
     known = catalogue(client)
-    chosen = filters(known, "first_weeks", "First weeks that begin (UTC)", SHOWN_DAYS) if known else None
+    chosen = None
+    if known:
+        chosen = filters(known, "first_weeks", "First weeks that begin (UTC)", SHOWN_DAYS, UNTIL_OVER_DAYS)
     if known and chosen:
         renewed_slowly(lambda: _weeks(asked(client, "cohorts", chosen)))
         files(client, "cohorts", chosen)

@@ -6,6 +6,7 @@ now (`live.py`).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from media_analytics.dashboard.article_answers import (
@@ -144,6 +145,8 @@ class Articles:
             for day, _, *values in self._rows(folding.days(), parameters):
                 days.setdefault(day, {}).update(_named(measures, values))
         every = [m for measures in MEASURES.values() for m in measures]
+        growing_from = asked.span.growing_from(datetime.now(UTC))
+        comparing = growing_from is None
         return ArticleLife(
             brand=asked.brand,
             page_key=asked.page_key,
@@ -152,13 +155,16 @@ class Articles:
             last=asked.span.last,
             before_first=asked.span.before.first,
             before_last=asked.span.before.last,
+            growing_from=growing_from,
             headline=headline,
             section=section,
             authors=list(authors),
             is_premium=bool(is_premium),
             word_count=word_count,
             measures=[said(m, asked.who, self._sentences) for m in every],
-            total={m.name: compared(total[False].get(m.name), total[True].get(m.name)) for m in every},
+            total={
+                m.name: compared(total[False].get(m.name), total[True].get(m.name), comparing) for m in every
+            },
             # A date that one of the tables does not have yet has nothing of its measures.
             days=[
                 DayOfArticle(date=day, values={m.name: days[day].get(m.name) for m in every})

@@ -7,7 +7,9 @@ here: asking the store (`reports.py`), what a measure means (`dbt_project/models
 from dataclasses import dataclass
 
 from media_analytics.dashboard.reading.measures import Measure
+from media_analytics.dashboard.reading.spans import Unit
 from media_analytics.dashboard.report_answers import ReportName
+from media_analytics.publication import PUBLISHED_AT
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class ReportOf:
     has_brands: bool = True
     # The column whose dates are asked for.
     date: str = "date"
+    # What such a date stands for.
+    unit: Unit = "day"
     # Conditions on its rows.
     where: tuple[str, ...] = ()
     # Members are numbers, in their own order, all by date. Each counts the same visitors, so one stands for the total.
@@ -76,6 +80,24 @@ REPORTS: dict[ReportName, ReportOf] = {
             _ADVERTISING,
         ),
     ),
+    "months": ReportOf(
+        "bi_brand_months",
+        "brand",
+        (
+            Measure("page_views", "Page views"),
+            Measure("sessions", "Visits"),
+            Measure("visitors", "Visitors a month", fold="per_month"),
+            _ENGAGED,
+            Measure("subscription_starts", "Subscriptions begun", has_twin=False),
+            Measure("subscription_cancels", "Subscriptions cancelled", has_twin=False, is_less_better=True),
+            Measure("active_subscriptions", "Subscriptions running", fold="last", has_twin=False),
+            Measure("video_plays", "Video plays", has_twin=False),
+            Measure("video_watch_hours", "Hours of video watched", "hours", has_twin=False),
+            _ADVERTISING,
+        ),
+        date="month_date",
+        unit="month",
+    ),
     "sections": ReportOf("editorial_sections", "section", _READ),
     "authors": ReportOf("editorial_authors", "author", _READ),
     "cohorts": ReportOf(
@@ -88,8 +110,10 @@ REPORTS: dict[ReportName, ReportOf] = {
                     ("returned_visitors",), ("cohort_visitors",)),
         ),
         date="cohort_date",
-        # A week counts once it is over.
-        where=("addDays(rows.cohort_date, 7 * (rows.week_number + 1)) <= toDate32(now('UTC'))",),
+        unit="first_week",
+        # A week counts once its last date is published.
+        where=("addDays(rows.cohort_date, 7 * (rows.week_number + 1)) "
+               f"<= toDate32(now('UTC') - INTERVAL {PUBLISHED_AT.hour} HOUR)",),
         total_of=1,
     ),
     "subscriptions": ReportOf(

@@ -9,9 +9,10 @@ from typing import Literal
 
 from media_analytics.dashboard.report_answers import Unit, Who
 
-# How the numbers of days become one. `ratio`: of two sums. `per_day`: of sums, the average of the days with numbers;
-# different visitors of two days are no sum. `last`: of the newest day. `mean`: the average of rows that have no sum.
-Fold = Literal["sum", "ratio", "per_day", "last", "mean"]
+# How the numbers of days become one. `ratio`: of two sums. `per_day`, `per_month`: of sums, the average of the days or
+# months with numbers; different visitors of two days are no sum. `last`: of the newest day. `mean`: the average of rows
+# that have no sum.
+Fold = Literal["sum", "ratio", "per_day", "per_month", "last", "mean"]
 _TWIN = "_human"
 
 
@@ -35,6 +36,8 @@ class Measure:
     def sentences(self, who: Who) -> tuple[str, ...]:
         """The names of the sentences that say what it means."""
         daily = ("per_day",) if self.is_daily or self.fold in ("per_day", "mean") else ()
+        if self.fold == "per_month":
+            daily = ("per_month",)
         return (self.said or self.name, *daily, *(("human",) if self.is_human(who) else ()))
 
     def is_human(self, who: Who) -> bool:
@@ -58,7 +61,7 @@ class Measure:
         match self.fold:
             case "ratio":
                 return f"sum(a{number}) / nullIf(sum(b{number}), 0)"
-            case "per_day" | "mean":
+            case "per_day" | "per_month" | "mean":
                 return f"avg(a{number})"
             case "last":
                 return f"argMax(a{number}, day)"

@@ -8,7 +8,7 @@ A report reads rows of dates, never events, so its cost grows with the dates ask
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from media_analytics.dashboard.reading.absent import rows_if_made
@@ -113,7 +113,9 @@ class ReportReader:
 
     def _ask(self, asked: Asked) -> Report:
         of, before = asked.of, asked.span.before
-        members = self._members(asked)
+        growing_from = asked.span.growing_from(datetime.now(UTC))
+        comparing = growing_from is None
+        members = self._members(asked, comparing)
         shown = [m.name for m in (members[:MOST_LINES] if of.total_of is None else members)]
         daily = _folding(asked).days(_member(of), "member IN {members:Array(String)}")
         days = self._rows(daily, _parameters(asked) | {"members": shown}) if shown else []
@@ -124,11 +126,12 @@ class ReportReader:
             last=asked.span.last,
             before_first=before.first,
             before_last=before.last,
+            growing_from=growing_from,
             newest=self._newest(of),
             brands=list(asked.brands or self.brands) if of.has_brands else [],
             who=asked.who,
             measures=[said(m, asked.who, self._sentences) for m in of.measures],
-            total=self._total(asked, members),
+            total=self._total(asked, members, comparing),
             members=members,
             days=[
                 DayOf(date=day, name=name, values=dict(zip(_names(of), values, strict=True)))
@@ -136,17 +139,17 @@ class ReportReader:
             ],
         )
 
-    def _total(self, asked: Asked, members: Sequence[Member]) -> dict[str, Compared]:
+    def _total(self, asked: Asked, members: Sequence[Member], comparing: bool) -> dict[str, Compared]:
         if asked.of.total_of is not None:
             of_one = (m.measures for m in members if m.name == str(asked.of.total_of))
-            return next(of_one, _compared(asked.of, {}, {}))
+            return next(of_one, _compared(asked.of, {}, {}, comparing))
         totals = {
             bool(row[0]): dict(zip(_names(asked.of), row[2:], strict=True))
             for row in self._rows(_folding(asked).totals(), _parameters(asked))
         }
-        return _compared(asked.of, totals.get(False, {}), totals.get(True, {}))
+        return _compared(asked.of, totals.get(False, {}), totals.get(True, {}), comparing)
 
-    def _members(self, asked: Asked) -> list[Member]:
+    def _members(self, asked: Asked, comparing: bool) -> list[Member]:
         of = asked.of
         now: dict[str, dict[str, Any]] = {}
         before: dict[str, dict[str, Any]] = {}
@@ -154,7 +157,7 @@ class ReportReader:
         for is_before, name, *values in self._rows(by_member, _parameters(asked)):
             (before if is_before else now)[str(name)] = dict(zip(_names(of), values, strict=True))
         found = [
-            Member(name=name, measures=_compared(of, now.get(name, {}), before.get(name, {})))
+            Member(name=name, measures=_compared(of, now.get(name, {}), before.get(name, {}), comparing))
             for name in {**now, **before}
         ]
         if of.total_of is not None:
@@ -206,14 +209,14 @@ def _parameters(asked: Asked) -> dict[str, Any]:
 
 
 def _compared(
-    of: ReportOf, now: Mapping[str, float | None], before: Mapping[str, float | None]
+    of: ReportOf, now: Mapping[str, float | None], before: Mapping[str, float | None], comparing: bool
 ) -> dict[str, Compared]:
-    return {name: compared(now.get(name), before.get(name)) for name in _names(of)}
+    return {name: compared(now.get(name), before.get(name), comparing) for name in _names(of)}
 
 
-def compared(value: float | None, before: float | None) -> Compared:
-    """A value beside the one before."""
-    change = value / before - 1 if value is not None and before else None
+def compared(value: float | None, before: float | None, comparing: bool = True) -> Compared:
+    """A value beside the one before; not `comparing`: the value still grows, so its change would be none."""
+    change = value / before - 1 if comparing and value is not None and before else None
     return Compared(value=value, before=before, change=change)
 
 

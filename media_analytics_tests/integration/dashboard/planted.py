@@ -22,6 +22,7 @@ from media_analytics.contracts.model import TableContract
 from media_analytics.contracts.registry import table
 from media_analytics.modelling.minutes import MINUTE, Counts, document
 from media_analytics.partitions import hour_of
+from media_analytics.publication import newest_published
 from media_analytics.resources import dbt
 from media_analytics.resources.minute_files import MinuteFiles
 from media_analytics.settings import Settings
@@ -212,8 +213,8 @@ def _text(instant: datetime) -> str:
 
 
 def monday(weeks_ago: int) -> date:
-    """The Monday of a week, so many before this one (UTC)."""
-    today = datetime.now(UTC).date()
+    """The Monday of a week, so many before this one (UTC); a week begins when the one before is published."""
+    today = newest_published(datetime.now(UTC)) + timedelta(days=1)
     return today - timedelta(days=today.weekday(), weeks=weeks_ago)
 
 

@@ -9,12 +9,14 @@ import pytest
 from pyarrow import csv
 from pyarrow import parquet as pq
 
+from media_analytics.publication import newest_published
 from media_analytics_tests.integration.dashboard.planted import Api, Planted, cohort, monday
 from media_analytics_tests.services.embedded import Embedded
 
 pytestmark = pytest.mark.integration
-TODAY = datetime.now(UTC).date()
-FIRST, LAST = TODAY - timedelta(days=7), TODAY - timedelta(days=1)
+# The newest date that is published.
+LAST = newest_published(datetime.now(UTC))
+FIRST = LAST - timedelta(days=6)
 BRANDS = ("bild", "welt")
 
 
@@ -163,6 +165,56 @@ def test_marts_that_nobody_made_yet_are_empty_and_no_error(api: Api, marts: Plan
         marts.mart("bi_brand_days", brand_days())
 
 
+def test_a_date_that_is_not_over_is_not_compared_with_whole_ones(api: Api, marts: Planted) -> None:
+    """Catches a fall by half every noon: today's hours beside a whole day."""
+    today = LAST + timedelta(days=1)
+    found = api.get("/v1/reports/overview", first=FIRST, last=today)
+    assert found["growing_from"] == str(today)
+    assert found["total"]["page_views"]["value"] == of_database(marts, FIRST, today)["page_views"]
+    told = [found["total"], *(m["measures"] for m in found["members"])]
+    assert all(measure["change"] is None for measures in told for measure in measures.values())
+    whole = api.get("/v1/reports/overview", first=FIRST, last=LAST)
+    assert whole["growing_from"] is None
+    assert whole["total"]["page_views"]["change"] > 0
+    known = api.get("/v1/reports")
+    assert known["last"] == str(LAST)
+
+
+def test_months_are_whole_and_only_those_that_are_over_are_compared(api: Api, marts: Planted) -> None:
+    """Catches visitors of a month added up over days or months, half a month beside a whole one, months cut short."""
+    this = (LAST + timedelta(days=1)).replace(day=1)
+    last = (this - timedelta(days=1)).replace(day=1)
+    before = (last - timedelta(days=1)).replace(day=1)
+    views = {this: 50, last: 300, before: 200}
+    rows = [
+        {"month_date": month, "brand": brand, "subscription_starts": n}
+        | {f"{name}{twin}": n * factor for twin, factor in (("", 2), ("_human", 1))
+           for name in ("page_views", "sessions", "visitors")}
+        for month, n in views.items() for brand in BRANDS
+    ]  # fmt: skip
+    marts.mart("bi_brand_months", rows)
+    try:
+        asked = {"first": last + timedelta(days=20), "last": last + timedelta(days=21)}
+        found = api.get("/v1/reports/months", **asked)
+        assert (found["first"], found["last"]) == (str(last), str(this - timedelta(days=1)))
+        assert (found["before_first"], found["growing_from"]) == (str(before), None)
+        assert found["total"]["page_views"] == {"value": 600, "before": 400, "change": 0.5}
+        assert [(d["date"], d["name"], d["values"]["visitors"]) for d in found["days"]] == [
+            (str(last), brand, 300) for brand in BRANDS
+        ]
+        both = api.get("/v1/reports/months", first=last, last=this)
+        assert both["growing_from"] == str(this)
+        assert both["total"]["visitors"] == {"value": (600 + 100) / 2, "before": 400, "change": None}
+        assert both["total"]["subscription_starts"]["value"] == 700
+        said = {m["name"]: m["means"] for m in both["measures"]}["visitors"]
+        assert "In an average month" in said and "People only" in said
+        file = api.http.get("/v1/reports/months/rows", params=asked).text.splitlines()
+        assert file[0].startswith('"month_date","brand","page_views","sessions","visitors"')
+        assert len(file) == 3
+    finally:
+        marts.mart("bi_brand_months", exists=False)
+
+
 def author_days() -> list[dict[str, Any]]:
     """Sixty authors of one date; the one read least held attention longest."""
     rows = []
@@ -207,10 +259,15 @@ def test_cohorts_are_of_weeks_that_are_over_beside_those_before(api: Api, marts:
     ]
     marts.mart("bi_cohorts", rows)
     try:
-        asked = {"first": monday(8), "last": monday(0) - timedelta(days=1)}
+        asked = {"first": monday(8), "last": monday(1) - timedelta(days=1)}
         found = api.get("/v1/reports/cohorts", **asked)
-        # The newest first week has no second one that is over.
+        assert found["growing_from"] is None
         assert found["total"]["cohort_visitors"] == {"value": 500, "before": 200, "change": 1.5}
+        asked["last"] = monday(0) - timedelta(days=1)
+        found = api.get("/v1/reports/cohorts", **asked)
+        # The newest first week has no second one that is over: seven weeks are not compared with eight.
+        assert found["growing_from"] == str(monday(1))
+        assert found["total"]["cohort_visitors"] == {"value": 500, "before": 200, "change": None}
         assert found["total"]["returned_visitors"]["value"] == 30 + 60 + 10
         assert found["total"]["retention_rate"]["value"] == pytest.approx(100 / 500)
         assert found["newest"] == str(monday(2))

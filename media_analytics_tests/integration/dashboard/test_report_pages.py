@@ -13,6 +13,7 @@ from media_analytics.contracts.registry import table
 from media_analytics.dashboard.page import numbers, script
 from media_analytics.dashboard.reading.articles import TABLES
 from media_analytics.dashboard.reading.catalogue import REPORTS, ReportOf
+from media_analytics.publication import newest_published
 from media_analytics_tests.integration.dashboard import test_pages
 from media_analytics_tests.integration.dashboard.planted import Planted, cohort, monday
 from media_analytics_tests.integration.dashboard.seen import PHONE, open_dashboard
@@ -29,7 +30,7 @@ PAGES = (
     ("video", "Video quality"),
     ("data-health", "Data health"),
 )
-YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
+YESTERDAY = newest_published(datetime.now(UTC))
 BEFORE = YESTERDAY - timedelta(days=28)
 
 
@@ -64,9 +65,20 @@ def marts(home: Embedded) -> Iterator[Planted]:
     )
     for name in TABLES[1:]:
         planted.mart(name)
+    # Three months, the newest of them not over.
+    months = [(YESTERDAY + timedelta(days=1)).replace(day=1)]
+    for _ in range(2):
+        months.append((months[-1] - timedelta(days=1)).replace(day=1))
+    planted.mart(
+        "bi_brand_months",
+        [
+            {"month_date": month, "brand": "bild", "page_views_human": views, "visitors_human": views // 10}
+            for month, views in zip(months, (500, 3000, 2000), strict=True)
+        ],
+    )
     planted.mart("bi_cohorts", [*cohort(3, "bild", 2000, 500, 240), *cohort(2, "welt", 1000, 400, 1)])
     yield planted
-    for name in ("bi_brand_days", "bi_cohorts", *TABLES):
+    for name in ("bi_brand_days", "bi_brand_months", "bi_cohorts", *TABLES):
         planted.mart(name, exists=False)
 
 
@@ -91,7 +103,33 @@ def test_the_overview_shows_numbers_beside_those_before(
         seen.until(lambda: "Page views" in seen.chart_texts(0), "the chart")
         seen.until(lambda: {"Date (UTC)", "Bild", "Sport Bild"} <= set(seen.chart_texts(0)), "its series", 40)
         assert "compared with" in seen.page.inner_text("body")
+        # Where yesterday was a month's last day, the 12 months shown end with it.
+        this = (YESTERDAY + timedelta(days=1)).replace(day=1)
+        last = (this - timedelta(days=1)).replace(day=1)
+        shown = [row[:4] for row in seen.rows("Month by month")[1:]]
+        assert shown[-2:] == [
+            [numbers.month(str(last)), "Bild", "3,000", "+50.0 %"],
+            [numbers.month(numbers.month_before(str(last))), "Bild", "2,000", "\N{EN DASH}"],
+        ]
+        if this <= YESTERDAY:
+            assert shown[0] == [numbers.month(str(this)) + " so far", "Bild", "500", "\N{EN DASH}"]
         assert seen.elsewhere == []
+        assert seen.faults() == []
+
+
+def test_the_overview_does_not_compare_a_day_that_is_not_over(
+    chromium: Browser, pages: Embedded, marts: Planted
+) -> None:
+    """Catches some hours of today told as a fall from a whole day."""
+    today = YESTERDAY + timedelta(days=1)
+    with open_dashboard(chromium, pages.settings) as seen:
+        seen.open(f"overview?dates={YESTERDAY}&dates={today}", "Brand overview")
+        seen.until(
+            lambda: "not compared with the time before" in seen.page.inner_text("body"), "that it says so"
+        )
+        assert f"from {numbers.days(str(today), str(today))} on" in seen.page.inner_text("body")
+        seen.until(lambda: seen.metric("Page views") == "2,000", "its numbers")
+        assert {row[2] for row in seen.rows("By brand")[1:]} == {"\N{EN DASH}"}
         assert seen.faults() == []
 
 
@@ -111,7 +149,8 @@ def test_a_file_is_taken_away(chromium: Browser, pages: Embedded, marts: Planted
         seen.open("overview?brand=Bild", "Brand overview")
         seen.until(lambda: seen.has("By brand"), "the brands")
         with seen.page.expect_download() as found:
-            seen.page.get_by_role("button", name="CSV", exact=True).click()
+            # The other one is that of months.
+            seen.page.get_by_role("button", name="CSV", exact=True).first.click()
         found.value.save_as(tmp_path / "rows.csv")
         lines = (tmp_path / "rows.csv").read_text("utf-8").splitlines()
         assert lines[0].startswith('"date","brand","page_views"')
@@ -152,7 +191,11 @@ def planted_rows(of: ReportOf) -> list[dict[str, Any]]:
 def planted_reports(home: Embedded) -> Iterator[Planted]:
     """Rows in the tables of every page of reports that no other test fills."""
     planted = Planted(home.settings)
-    tables = {of.table: of for of in REPORTS.values() if of.table not in ("bi_brand_days", "bi_cohorts")}
+    tables = {
+        of.table: of
+        for of in REPORTS.values()
+        if of.table not in ("bi_brand_days", "bi_brand_months", "bi_cohorts")
+    }
     copies = {name for name in tables if f"warehouse.{name}" in CONTRACTS}
     for name, of in tables.items():
         if name in copies:

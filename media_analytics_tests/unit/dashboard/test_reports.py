@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
@@ -11,6 +11,7 @@ from pyarrow import parquet as pq
 
 from media_analytics.contracts.registry import TABLES
 from media_analytics.dashboard.api.files import file_of
+from media_analytics.dashboard.page.filters import Chosen
 from media_analytics.dashboard.page.script import PAGES
 from media_analytics.dashboard.reading import articles
 from media_analytics.dashboard.reading.catalogue import REPORTS
@@ -74,7 +75,6 @@ def test_every_page_is_an_exposure_and_names_the_tables_it_reads() -> None:
 
 # Marts that no page reads, and why.
 WITHOUT_PAGE = {
-    "bi_brand_months": "pages compare spans of dates; `media-analytics query` reads months",
     "editorial_first_hours": "read through editorial_first_day",
     "realtime_articles": "the live page asks the events themselves, so do the others of the last day",
     "realtime_brands": "as realtime_articles",
@@ -93,20 +93,65 @@ def test_every_mart_is_on_a_page_or_says_why_not() -> None:
     assert marts - shown == set(WITHOUT_PAGE)
 
 
+MORNING = datetime(2026, 3, 10, 3, tzinfo=UTC)
+
+
 def test_without_dates_a_report_is_about_four_weeks_that_are_over() -> None:
     """Would catch a day that is still open beside whole ones, and a comparison of unlike weekdays."""
-    found = span(None, None, date(2026, 3, 10))
+    found = span(None, None, MORNING)
     assert found == Span(date(2026, 2, 10), date(2026, 3, 9))
+    assert span(None, None, MORNING - timedelta(seconds=1)).last == date(2026, 3, 8), "not published yet"
+    assert found.growing_from(MORNING) is None
     assert found.before == Span(date(2026, 1, 13), date(2026, 2, 9))
     assert found.first.weekday() == found.before.first.weekday()
 
 
 def test_one_date_is_enough() -> None:
     today = date(2026, 3, 10)
-    assert span(date(2026, 3, 1), None, today) == Span(date(2026, 3, 1), date(2026, 3, 9))
-    assert span(today, None, today) == Span(today, today)
-    assert span(None, date(2026, 1, 28), today) == Span(date(2026, 1, 1), date(2026, 1, 28))
+    assert span(date(2026, 3, 1), None, MORNING) == Span(date(2026, 3, 1), date(2026, 3, 9))
+    assert span(today, None, MORNING) == Span(today, today)
+    assert span(None, date(2026, 1, 28), MORNING) == Span(date(2026, 1, 1), date(2026, 1, 28))
     assert Span(today, today).before == Span(date(2026, 3, 9), date(2026, 3, 9))
+
+
+@pytest.mark.parametrize(
+    ("span_of", "expected"),
+    [
+        (Span(date(2026, 3, 1), date(2026, 3, 9)), None),
+        (Span(date(2026, 3, 1), date(2026, 3, 12)), date(2026, 3, 10)),
+        (Span(date(2026, 3, 11), date(2026, 3, 12)), date(2026, 3, 11)),
+        # The 9th is a Monday. Visitors of the week from 23 February on came back, or not, until the 8th.
+        (Span(date(2026, 1, 1), date(2026, 3, 1), "first_week"), None),
+        (Span(date(2026, 1, 1), date(2026, 3, 2), "first_week"), date(2026, 3, 2)),
+        (Span(date(2026, 1, 1), date(2026, 2, 28), "month"), None),
+        (Span(date(2026, 1, 1), date(2026, 3, 31), "month"), date(2026, 3, 1)),
+    ],
+)
+def test_numbers_that_still_grow_are_known(span_of: Span, expected: date | None) -> None:
+    """Would catch half a day, a week in which people may still come back or half a month compared as a whole one."""
+    assert span_of.growing_from(MORNING) == expected
+    # Before 03:00 the 9th is not published, nor what ends with it.
+    assert Span(date(2026, 3, 9), date(2026, 3, 9)).growing_from(MORNING - timedelta(hours=1)) == date(
+        2026, 3, 9
+    )
+
+
+def test_months_are_whole_and_stand_beside_as_many_before() -> None:
+    found = Span(date(2026, 1, 31), date(2026, 2, 1)).of("month")
+    assert found == Span(date(2026, 1, 1), date(2026, 2, 28), "month")
+    assert found.before == Span(date(2025, 11, 1), date(2025, 12, 31), "month")
+    year = Span(date(2025, 12, 5), date(2025, 12, 31)).of("month")
+    assert (year.first, year.last) == (date(2025, 12, 1), date(2025, 12, 31))
+    assert year.before == Span(date(2025, 11, 1), date(2025, 11, 30), "month")
+    assert year.growing_from(datetime(2026, 1, 1, 2, 59, tzinfo=UTC)) == date(2025, 12, 1)
+
+
+def test_a_page_asks_for_whole_months_up_to_its_last_date() -> None:
+    chosen = Chosen(date(2026, 2, 20), date(2026, 3, 9), (), "human")
+    assert chosen.months(12).first == date(2025, 4, 1)
+    assert chosen.months(3).first == date(2026, 1, 1)
+    assert chosen.months(4).first == date(2025, 12, 1)
+    assert (date(2026, 3, 9) - chosen.months(12).first).days < 366
 
 
 @pytest.mark.parametrize(
@@ -122,13 +167,18 @@ def test_one_date_is_enough() -> None:
 def test_dates_that_no_report_is_about_are_refused(first: date | None, last: date, said: str) -> None:
     """Would catch an error of the API, or of the store, in place of one of whoever asks."""
     with pytest.raises(SpanError, match=said):
-        span(first, last, date(2026, 3, 10))
+        span(first, last, MORNING)
 
 
 def test_a_change_needs_something_to_compare_with() -> None:
     """Would catch an endless change from nothing, and nothing now told as a fall by all."""
     assert compared(12.0, 10.0).change == pytest.approx(0.2)
     assert compared(0.0, 10.0).change == -1
+    assert compared(12.0, 10.0, comparing=False).model_dump() == {
+        "value": 12.0,
+        "before": 10.0,
+        "change": None,
+    }
     assert (compared(12.0, 0.0).change, compared(12.0, None).change, compared(None, 3.0).change) == (
         None,
     ) * 3
