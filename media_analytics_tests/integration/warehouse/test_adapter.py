@@ -4,13 +4,16 @@ Would catch: a statement of the adapter that the gateway refuses, a session that
 doubles or loses rows the second time.
 """
 
+import inspect
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dbt.adapters.clickhouse.impl import ClickHouseAdapter
 
 from media_analytics.resources.clickhouse import ClickHouse
 from media_analytics.resources.dbt import PROFILE, TARGET, profile
@@ -21,11 +24,14 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300
 _ROWS = (
     "select toInt64(number) as id, toDate32('2026-03-01') + number % 3 as day, 'v' as value from numbers(9)"
 )
-# Strategy -> its configuration; each is built twice over the same rows and must hold each of them once.
+# Every strategy of the adapter that is built over the rows as they are -> its configuration. Beside these there is
+# `microbatch`, and no strategy at all, which is one of these.
 _STRATEGIES = {
     "delete_insert": "unique_key='id'",
     "legacy": "unique_key='id'",
     "insert_overwrite": "partition_by='day'",
+    # Without a key dbt inserts before it looks at the strategy; with one it is this strategy that adds rows.
+    "append": "unique_key='id'",
 }
 # Without them a microbatch model makes a batch for each day until today.
 _BATCHES = ("--event-time-start", "2026-03-01", "--event-time-end", "2026-03-04")
@@ -56,10 +62,16 @@ FILES = {
         )
         for name, config in _STRATEGIES.items()
     },
+    "models/unnamed.sql": (
+        "{{ config(materialized='incremental', order_by='id', unique_key='id') }} select * from {{ ref('rows') }}"
+    ),
     "models/by_day.sql": (
         "{{ config(materialized='incremental', incremental_strategy='microbatch', event_time='at', begin='2026-03-01', "
-        "batch_size='day', lookback=0, unique_key='id', order_by='id') }} select id, toDateTime(day) as at "
-        "from {{ ref('rows') }}"
+        "batch_size='day', lookback=0, unique_key='id', order_by='id') }} select id, toDateTime(day) as at, value "
+        # dbt narrows inputs that name their time; this one is narrowed by hand.
+        "from {{ ref('rows') }} {% if model.batch %} "
+        "where day >= toDate32('{{ model.batch.event_time_start.date() }}') "
+        "and day < toDate32('{{ model.batch.event_time_end.date() }}') {% endif %}"
     ),
     "models/models.yml": """
 models:
@@ -135,7 +147,7 @@ class Adapter:
 
     def counts(self) -> dict[str, tuple[int, int]]:
         """Rows and distinct ids of every table."""
-        names = ("rows", "seen", "appended", "by_day", *_STRATEGIES)
+        names = ("rows", "seen", "appended", "by_day", "unnamed", *_STRATEGIES)
         found: dict[str, tuple[int, int]] = {}
         for name in names:
             rows = self.clickhouse.rows(f"SELECT count(), uniqExact(id) FROM adapter_test.{name}")
@@ -152,12 +164,44 @@ def adapter(clickhouse: Embedded, tmp_path_factory: pytest.TempPathFactory) -> I
 def test_everything_the_adapter_makes_is_made_twice(adapter: Adapter) -> None:
     built = adapter.dbt("build", *_BATCHES, "--threads", "4")
     assert {"rows", "seen", "colours", "colours_over_time", "by_day", "short_keeps_small_ids"} <= set(built)
-    once = dict.fromkeys(("rows", "seen", "by_day", *_STRATEGIES), (9, 9)) | {"appended": (5, 5)}
+    once = dict.fromkeys(("rows", "seen", "by_day", "unnamed", *_STRATEGIES), (9, 9)) | {"appended": (5, 5)}
     assert adapter.counts() == once
     adapter.dbt("build", *_BATCHES, "--threads", "4")
-    assert adapter.counts() == once | {"appended": (10, 5)}, "only append repeats rows"
+    assert adapter.counts() == once | {"appended": (10, 5), "append": (18, 9)}, "only append repeats rows"
     adapter.dbt("build", "--full-refresh", *_BATCHES, "--threads", "4")
     assert adapter.counts() == once
+
+
+def test_the_strategies_are_those_of_the_adapter() -> None:
+    """Would catch a strategy of a newer adapter that nobody tried."""
+    source = inspect.getsource(ClickHouseAdapter.validate_incremental_strategy)
+    listed = re.search(r"strategy not in \(([^)]*)\)", source)
+    assert listed is not None
+    assert set(re.findall(r"'(\w+)'", listed[1])) == {*_STRATEGIES, "microbatch"}
+
+
+def test_a_batch_of_one_date_changes_that_date_and_keeps_rows_that_are_gone(adapter: Adapter) -> None:
+    """Would catch microbatch that touches more than its batch. Rows that are gone stay: no model uses it."""
+    adapter.dbt("build", "--full-refresh", *_BATCHES, "--threads", "4")
+    model = adapter.folder / "models" / "rows.sql"
+    before = model.read_text("utf-8")
+    # Of every date one row is gone and the others are new.
+    model.write_text(
+        before.replace("'v' as value", "'w' as value").replace("numbers(9)", "numbers(6)"), "utf-8"
+    )
+    adapter.dbt("run", "--select", "rows")
+    adapter.dbt(
+        "run", "--select", "by_day", "--event-time-start", "2026-03-02", "--event-time-end", "2026-03-03"
+    )
+    sql = "SELECT toDate(at), value, groupArray(id) FROM (SELECT * FROM adapter_test.by_day ORDER BY id) GROUP BY ALL"
+    assert sorted((str(day), value, list(ids)) for day, value, ids in adapter.clickhouse.rows(sql)) == [
+        ("2026-03-01", "v", [0, 3, 6]),
+        ("2026-03-02", "v", [7]),
+        ("2026-03-02", "w", [1, 4]),
+        ("2026-03-03", "v", [2, 5, 8]),
+    ]
+    model.write_text(before, "utf-8")
+    adapter.dbt("run", "--select", "rows")
 
 
 def test_sources_have_a_freshness(adapter: Adapter) -> None:
