@@ -1,8 +1,15 @@
-"""Web logs for whole-platform tests: the real one where it is present, else a generated one."""
+"""Web logs for whole-platform tests: the real one where it is present, else a generated one; what is in them.
+
+Belongs here: reading and counting a log in plain Python, straight from the definitions. Does not belong here: anything
+shared with the collector or the transforms, not even constants.
+"""
 
 import gzip
 import random
-from datetime import UTC, datetime, timedelta
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +28,63 @@ _TARGETS = (
     "/style.css",
     "/logo.png",
 )
+
+
+_LINE = re.compile(r'^(\S+) \S+ \S+ \[(.+?)\] "(.*?)(?<!\\)" (\d+) \S+ "(.*?)(?<!\\)" "(.*?)(?<!\\)"\s*$')
+# Endings of files that are no pages, as the real log has them.
+_NO_PAGE = re.compile(
+    r".*\.(png|css|ico|jpe?g|js|txt|gif|jar|ttf|woff|pdf|xml|svg|exe|gz|deb|swf)", re.IGNORECASE
+)
+_GAP = timedelta(minutes=30)
+
+
+@dataclass
+class Counted:
+    """What a log holds.
+
+    A session is what one address and user agent asked for without a gap above 30 minutes; it belongs to the date of its
+    first line.
+    """
+
+    lines: int = 0
+    unreadable: int = 0
+    page_views: Counter[date] = field(default_factory=Counter)
+    sessions: Counter[date] = field(default_factory=Counter)
+    page_views_of_sessions: Counter[date] = field(default_factory=Counter)
+
+
+def counted(log: Path) -> Counted:
+    """Count a plain log in combined format."""
+    found = Counted()
+    visits: dict[tuple[str, str], list[tuple[datetime, bool]]] = {}
+    for line in log.read_text("utf-8").splitlines():
+        found.lines += 1
+        match = _LINE.match(line)
+        if match is None:
+            found.unreadable += 1
+            continue
+        host, moment, request, status, _, agent = match.groups()
+        at = datetime.strptime(moment, "%d/%b/%Y:%H:%M:%S %z").astimezone(UTC)
+        is_page = _is_page(request, status)
+        found.page_views[at.date()] += is_page
+        visits.setdefault((host, agent), []).append((at, is_page))
+    for lines in visits.values():
+        before: datetime | None = None
+        for at, is_page in sorted(lines):
+            if before is None or at - before > _GAP:
+                begun = at.date()
+                found.sessions[begun] += 1
+            found.page_views_of_sessions[begun] += is_page
+            before = at
+    return found
+
+
+def _is_page(request: str, status: str) -> bool:
+    """A page that was asked for and given, or had not changed."""
+    method, _, rest = request.partition(" ")
+    name = re.split("[?#]", rest.split(" ")[0])[0].rsplit("/", 1)[-1]
+    given = status.startswith("2") or status == "304"
+    return given and method in ("GET", "HEAD") and _NO_PAGE.fullmatch(name) is None
 
 
 def real_or_generated_log(target: Path, lines: int) -> Path:
