@@ -20,6 +20,7 @@ from media_analytics_tests.benchmarks import (
     spike,
     stream,
     video,
+    warehouse,
 )
 from media_analytics_tests.benchmarks.harness import Benchmark, run
 
@@ -43,6 +44,7 @@ def main(only: list[str]) -> int:
             "video": lambda: video.benchmarks(folder / "video"),
             "video-10m": lambda: video.ten_million(folder / "video-10m"),
             "queries": lambda: queries.benchmarks(folder / "queries"),
+            "warehouse": lambda: warehouse.benchmarks(folder / "warehouse", warehouse.Plan()),
         }
         usual = [group for group in groups if group not in LONG]
         wanted = only or usual
