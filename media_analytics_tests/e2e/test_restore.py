@@ -1,7 +1,8 @@
 """The drill: a stack under load is backed up, destroyed and restored; then everything of that instant is there.
 
 Would catch: a part that is missing or of another instant than the others, consumers whose position does not fit the log
-that came back, new schema ids, a stack that loses events because it stood still, events that are stored twice after it.
+that came back, new schema ids, a stack that loses events because it stood still, events that are stored twice after it;
+of three brokers one that stands at another instant, users, certificates or rights that did not come back.
 """
 
 import hashlib
@@ -16,17 +17,21 @@ import dagster as dg
 import httpx
 import numpy as np
 import pytest
+from confluent_kafka import TopicCollection
+from confluent_kafka.admin import AdminClient
 from deltalake.exceptions import TableNotFoundError
 
 from media_analytics.automation.at_once import RUN_TIMEOUT_SECONDS, close_and_check, due_dates
 from media_analytics.automation.jobs import READER_TABLES
 from media_analytics.checks.completeness_run import standing_problems
-from media_analytics.contracts.registry import TABLES
+from media_analytics.contracts.registry import TABLES, TOPICS
 from media_analytics.contracts.rowhash import row_hash
 from media_analytics.local import dagster_home
 from media_analytics.local.faults.load import Load
 from media_analytics.local.faults.proof import Held, held
 from media_analytics.local.home import open_home
+from media_analytics.local.kafka_mode import KafkaMode
+from media_analytics.local.services import BROKERS
 from media_analytics.local.stack_variables import read_stack_environment
 from media_analytics.resources.clickhouse import ClickHouse
 from media_analytics.resources.dagster_api import PARTITION, DagsterApi
@@ -44,6 +49,11 @@ EVENTS = 300
 COMPUTED = ("silver.events", "silver.sessions", "gold.reader_sessions")
 STORES = ("realtime.user_events", "bronze.user_events")
 STORED_WITHIN_SECONDS = 600
+# How the event log runs: words of `up`, and what the home then remembers.
+EVENT_LOGS = {
+    "plain": ([], KafkaMode()),
+    "secured-three-brokers": (["--secure", "--brokers", "3"], KafkaMode(secure=True, brokers=3)),
+}
 # Version and row hash by table.
 Versions = dict[str, tuple[int, str]]
 
@@ -71,15 +81,18 @@ class Drill:
     stood: list[Held]
     # Before the backup began.
     acknowledged: list[str]
+    mode: KafkaMode
+    home: Path
 
 
-@pytest.fixture(scope="module")
-def drill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
+@pytest.fixture(scope="module", params=EVENT_LOGS.values(), ids=EVENT_LOGS.keys())
+def drill(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
+    words, mode = request.param
     folder = tmp_path_factory.mktemp("restore")
     platform = Platform(folder, callers_environment(), lines=LINES)
     home, backup = folder / "home", folder / "backup"
     try:
-        platform.command("up", "--ports", "free")
+        platform.command("up", "--ports", "free", *words)
         settings = _settings(home)
         platform.command("ingest", "access-log", str(platform.log), "--brand", "bild", "--site", SITE)
         _whole(settings, [])
@@ -99,7 +112,7 @@ def drill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
         platform.command("up", "--ports", "free")
         settings = _settings(home)
         after = _known(home, settings, before.lake)
-        yield Drill(before, after, settings, stood, acknowledged)
+        yield Drill(before, after, settings, stood, acknowledged, mode, home)
     finally:
         platform.command("down")
 
@@ -177,6 +190,26 @@ def _whole(settings: Settings, acknowledged: list[str]) -> list[Held]:
 
 def test_a_stack_that_stood_for_its_backup_loses_and_doubles_nothing(drill: Drill) -> None:
     assert [one.coordinates_duplicated for one in drill.stood] == [0, 0]
+
+
+def test_the_event_log_runs_as_it_did(drill: Drill) -> None:
+    """The second `up` was not told how. Every process got in with what the backup held, every copy is in step."""
+    assert open_home(drill.home).kafka == drill.mode
+    kafka = drill.settings.kafka
+    assert kafka.security_protocol == ("SASL_SSL" if drill.mode.secure else "PLAINTEXT")
+    assert len(kafka.bootstrap_servers.split(",")) == drill.mode.brokers
+    admin = AdminClient(kafka.client_config())
+
+    def copies() -> set[tuple[int, int]]:
+        found = admin.describe_topics(TopicCollection(list(TOPICS)), request_timeout=10)
+        parts = [part for one in found.values() for part in one.result().partitions]
+        return {(len(part.replicas), len(part.isr)) for part in parts}
+
+    wait_until(lambda: copies() == {(drill.mode.brokers, drill.mode.brokers)}, 120, lambda: str(copies()))
+    for name in BROKERS[: drill.mode.brokers]:
+        log = (drill.home / "logs" / f"{name}.log").read_text("utf-8")
+        assert log, f"{name} did not run"
+        assert "is Denied" not in log
 
 
 def test_every_table_of_the_lake_has_the_version_and_the_rows_it_had(drill: Drill) -> None:
