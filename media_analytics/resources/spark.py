@@ -58,15 +58,17 @@ def connect(settings: Settings) -> SparkSession:
 
 @contextmanager
 def suited_to(rows: int, session: SparkSession, settings: Settings) -> Iterator[None]:
-    """What the session does meanwhile is planned for so many rows: plans of few are not compiled on a laptop."""
+    """What the session does meanwhile is planned for so many rows: plans of few are not compiled on a laptop.
+
+    Behind an error the session stays as it is: a server that is gone would be asked for a minute and a half, and its
+    answer would hide the error.
+    """
     if not settings.local or rows < COMPILED_FROM:
         yield
         return
     _set(session, _COMPILED)
-    try:
-        yield
-    finally:
-        _set(session, LOCAL_CONF)
+    yield
+    _set(session, LOCAL_CONF)
 
 
 class SparkConnect:

@@ -58,6 +58,16 @@ _PLAY_RATE = Measure("play_rate", "Plays for each time shown", "share", "ratio",
 _ADVERTISING = Measure("ad_revenue_eur", "Advertising in videos", "euros", has_twin=False)
 _WATCHING = (_PLAYS, _COMPLETED, _WATCHED, _ERRORS)
 
+# What a publication sells and shows, of dates and of months.
+_BUSINESS = (
+    Measure("subscription_starts", "Subscriptions begun", has_twin=False),
+    Measure("subscription_cancels", "Subscriptions cancelled", has_twin=False, is_less_better=True),
+    Measure("active_subscriptions", "Subscriptions running", fold="last", has_twin=False),
+    Measure("video_plays", "Video plays", has_twin=False),
+    Measure("video_watch_hours", "Hours of video watched", "hours", has_twin=False),
+    _ADVERTISING,
+)
+
 REPORTS: dict[ReportName, ReportOf] = {
     "overview": ReportOf(
         "bi_brand_days",
@@ -72,12 +82,7 @@ REPORTS: dict[ReportName, ReportOf] = {
             Measure("bounce_rate", "Bounce rate", "share", "ratio",
                     ("bounces",), ("viewing_sessions",), is_less_better=True),
             Measure("newsletter_signups", "Newsletters ordered"),
-            Measure("subscription_starts", "Subscriptions begun", has_twin=False),
-            Measure("subscription_cancels", "Subscriptions cancelled", has_twin=False, is_less_better=True),
-            Measure("active_subscriptions", "Subscriptions running", fold="last", has_twin=False),
-            Measure("video_plays", "Video plays", has_twin=False),
-            Measure("video_watch_hours", "Hours of video watched", "hours", has_twin=False),
-            _ADVERTISING,
+            *_BUSINESS,
         ),
     ),
     "months": ReportOf(
@@ -88,12 +93,7 @@ REPORTS: dict[ReportName, ReportOf] = {
             Measure("sessions", "Visits"),
             Measure("visitors", "Visitors a month", fold="per_month"),
             _ENGAGED,
-            Measure("subscription_starts", "Subscriptions begun", has_twin=False),
-            Measure("subscription_cancels", "Subscriptions cancelled", has_twin=False, is_less_better=True),
-            Measure("active_subscriptions", "Subscriptions running", fold="last", has_twin=False),
-            Measure("video_plays", "Video plays", has_twin=False),
-            Measure("video_watch_hours", "Hours of video watched", "hours", has_twin=False),
-            _ADVERTISING,
+            *_BUSINESS,
         ),
         date="month_date",
         unit="month",
