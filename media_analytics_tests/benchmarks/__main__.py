@@ -1,7 +1,7 @@
 """`make bench`: measures, prints a table, writes `.media-analytics/bench/latest.json`.
 
 `make bench ONLY="path latency"` measures some groups; `latency` needs the platform that `path` starts.
-`video-10m` takes half an hour, `warehouse` does not come to its end yet: both are measured only by name.
+`video-10m` and `warehouse` take half an hour each: they are measured only by name.
 """
 
 import sys

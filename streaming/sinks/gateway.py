@@ -81,10 +81,10 @@ class Gateway:
         rows = self._rows(f"DESCRIBE TABLE {self._table}")
         return {row["name"]: row["type"] for row in rows if not row["default_type"]}
 
-    def is_empty(self, partition: int | None = None) -> bool:
-        """Whether the table holds no row (of a partition of the first topic)."""
-        condition = () if partition is None else ("WHERE source_partition =", str(partition))
-        return not self._rows(" ".join(("SELECT 1 AS one FROM", self._table, *condition, "LIMIT 1")))
+    def is_empty(self, source: tuple[str, int] | None = None) -> bool:
+        """Whether the table holds no row, or none of one partition of the first topic."""
+        condition = "WHERE source_topic = '{}' AND source_partition = {} ".format(*source) if source else ""
+        return not self._rows(f"SELECT 1 AS one FROM {self._table} {condition}LIMIT 1")
 
     def insert(self, values: Sequence[bytes], columns: Sequence[str], token: str) -> None:
         """Insert Avro values, given as parts of the body. The same token again is dropped by the store.

@@ -86,7 +86,9 @@ class Lane:
             self.topic,
             partitions,
             group=self._group,
-            is_empty=lambda p: self._storing.until_answered(lambda: self._gateway.is_empty(p)),
+            is_empty=lambda p: self._storing.until_answered(
+                lambda: self._gateway.is_empty((self.route.first_topic, p))
+            ),
             output=table,
         )
         self._check_store(found)

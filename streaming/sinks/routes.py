@@ -11,22 +11,23 @@ from streaming.codecs.families import families
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """From one topic into one table.
-
-    `is_first`: the topic is the first that holds the event, so the sink adds the coordinates; otherwise the record
-    carries them.
-    """
+    """From one topic into one table. `first_topic` is the one whose coordinates the rows carry."""
 
     topic: str
     table: str
     record: str
-    is_first: bool
+    first_topic: str
+
+    @property
+    def is_first(self) -> bool:
+        """Whether no earlier topic holds the event, so that the sink adds the coordinates to the record."""
+        return self.topic == self.first_topic
 
 
 ROUTES = (
-    Route("user.latest", "realtime.user_events", "UserLatest", is_first=False),
+    Route("user.latest", "realtime.user_events", "UserLatest", families()["user"].topic),
     *(
-        Route(families()[family].topic, table, record, is_first=True)
+        Route(families()[family].topic, table, record, families()[family].topic)
         for family, table, record in (
             ("session", "realtime.session_events", "SessionEvents"),
             ("security", "realtime.security_events", "SecurityEvents"),

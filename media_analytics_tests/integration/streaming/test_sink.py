@@ -232,6 +232,25 @@ def test_a_store_that_lost_its_rows_stops_the_sink(pipeline: Pipeline, latest: L
     assert pipeline.store.coordinates() == sorted(latest.sent)
 
 
+@pytest.mark.parametrize(("source", "is_refused"), [("generated", False), ("user.raw", True)])
+def test_a_first_start_looks_at_rows_of_its_own_topic(
+    pipeline: Pipeline, latest: Latest, source: str, is_refused: bool
+) -> None:
+    """Rows of the log would be stored twice; generated ones came from no log."""
+    pipeline.store.command(
+        "INSERT INTO realtime.user_events (event_id, source_topic, source_partition, source_offset, appended_at) "
+        f"SELECT generateUUIDv4(), '{source}', 0, 7, now64(6)"
+    )
+    latest.send(range(1, 100))
+    sink = pipeline.start("sink")
+    if is_refused:
+        assert sink.wait(60) == 1
+        assert "already holds records" in pipeline.said("sink")
+    else:
+        pipeline.wait_stored(100)
+        pipeline.stop(sink)
+
+
 def test_kills_of_enricher_sink_and_store_lose_and_repeat_nothing(pipeline: Pipeline) -> None:
     enricher, sink = pipeline.start("enricher"), pipeline.start("sink")
     for round_number in range(2):

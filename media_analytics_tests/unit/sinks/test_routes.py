@@ -13,7 +13,7 @@ def test_routes_are_the_contracts_of_realtime_tables() -> None:
     for route in ROUTES:
         contract = TOPICS[route.topic]
         assert route.record == contract.record_name
-        assert route.is_first == (contract.made_from is None)
+        assert route.first_topic == (contract.made_from or contract.name)
 
 
 def test_what_the_sink_adds_to_a_first_topic_are_exactly_the_missing_columns() -> None:
