@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from media_analytics.errors import MediaAnalyticsError
-from media_analytics.modelling.completeness import Proof, summed
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from media_analytics.modelling.completeness import Proof
     from media_analytics.settings import Settings
 
 app = typer.Typer()
@@ -35,6 +37,7 @@ def command(
 ) -> None:
     """Show for each topic and store whether every offset is one row or a dead letter; exit code 1 when not."""
     from media_analytics.local.stack_variables import command_environment
+    from media_analytics.modelling.completeness import summed
     from media_analytics.settings import load_settings
 
     settings = load_settings(command_environment(os.environ))
@@ -72,18 +75,21 @@ def instant_of(text: str, now: datetime) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _rows(settings: "Settings", start: datetime) -> list[dict[str, Any]]:
+def _rows(settings: "Settings", start: datetime) -> "pa.Table":
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     from media_analytics.contracts.registry import table
     from media_analytics.resources.delta_log import DeltaLog
 
     today = datetime.now(UTC).date()
     days = [(start.date() + n * _DAY).isoformat() for n in range((today - start.date()).days + 1)]
     contract = table("ops.completeness")
-    rows = DeltaLog(settings).rows(contract, list(contract.column_names), days).to_pylist()
-    return [row for row in rows if row["minute"] >= start]
+    rows = DeltaLog(settings).rows(contract, list(contract.column_names), days)
+    return rows.filter(pc.field("minute") >= pa.scalar(start, pa.timestamp("us", "UTC")))
 
 
-def _print(proofs: list[Proof], start: datetime) -> None:
+def _print(proofs: "list[Proof]", start: datetime) -> None:
     from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table

@@ -3,12 +3,17 @@
 Belongs here: adding up judged minutes. Does not belong here: judging them (`checks/completeness.py`), reading them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 STORES = ("realtime", "lake")
+# A count that is not known is no zero.
+_KNOWN = pc.ScalarAggregateOptions(skip_nulls=False)
 
 
 @dataclass
@@ -27,29 +32,43 @@ class Proof:
     red: list[dict[str, Any]] = field(default_factory=list)
 
 
-def summed(rows: Iterable[Mapping[str, Any]]) -> list[Proof]:
+def summed(rows: pa.Table) -> list[Proof]:
     """Rows of ops.completeness by topic and store; a store that a topic's contract does not name is left out."""
-    found: dict[tuple[str, str], Proof] = {}
-    for row in sorted(rows, key=lambda r: (r["topic"], r["minute"], r["partition"])):
-        for store in STORES:
-            if row[f"missing_{store}"] is None:
-                continue
-            proof = found.setdefault((row["topic"], store), Proof(row["topic"], store))
-            proof.minutes += 1
-            proof.messages += row["kafka_count"]
-            proof.missing += row[f"missing_{store}"]
-            proof.duplicates += row[f"duplicates_{store}"]
-            proof.dead_letters += row["dead_letters_enricher"] + row[f"dead_letters_{store}"]
-            proof.judged_through = row["minute"] + timedelta(minutes=1)
-            if row[f"missing_{store}"] or row[f"duplicates_{store}"]:
-                proof.red.append(
-                    {
-                        "minute": row["minute"],
-                        "partition": row["partition"],
-                        "first_offset": row["first_offset"],
-                        "last_offset": row["last_offset"],
-                        "missing": row[f"missing_{store}"],
-                        "duplicates": row[f"duplicates_{store}"],
-                    }
-                )
-    return [found[key] for key in sorted(found)]
+    found = (proof for store in STORES for proof in _of_store(rows, store))
+    return sorted(found, key=lambda p: (p.topic, p.store))
+
+
+def _of_store(rows: pa.Table, store: str) -> Iterator[Proof]:
+    missing, duplicates = f"missing_{store}", f"duplicates_{store}"
+    judged = rows.filter(pc.field(missing).is_valid())
+    letters = pc.add(judged["dead_letters_enricher"], judged[f"dead_letters_{store}"])
+    counts = ("kafka_count", missing, duplicates, "letters")
+    sums = (
+        judged.append_column("letters", letters)
+        .group_by("topic")
+        .aggregate([("minute", "count"), ("minute", "max"), *((name, "sum", _KNOWN) for name in counts)])
+    )
+    red = judged.filter((pc.field(missing) > 0) | (pc.field(duplicates) > 0)).sort_by(
+        [("minute", "ascending"), ("partition", "ascending")]
+    )
+    places = [
+        {name: row[name] for name in ("topic", "minute", "partition", "first_offset", "last_offset")}
+        | {"missing": row[missing], "duplicates": row[duplicates]}
+        for row in red.to_pylist()
+    ]
+    for row in sums.to_pylist():
+        yield Proof(
+            topic=row["topic"],
+            store=store,
+            minutes=row["minute_count"],
+            messages=int(row["kafka_count_sum"]),
+            missing=int(row[f"{missing}_sum"]),
+            duplicates=int(row[f"{duplicates}_sum"]),
+            dead_letters=int(row["letters_sum"]),
+            judged_through=row["minute_max"] + timedelta(minutes=1),
+            red=[
+                {name: value for name, value in place.items() if name != "topic"}
+                for place in places
+                if place["topic"] == row["topic"]
+            ],
+        )

@@ -7,10 +7,12 @@ judging minutes (`checks/`).
 import threading
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake.exceptions import TableNotFoundError
 
+from media_analytics.contracts.audit import arrow_schema
 from media_analytics.contracts.registry import table
 from media_analytics.dashboard.answers import Complete, MinuteOfTopic, Page, Proof, RedMinute
 from media_analytics.dashboard.reading.kept import Kept
@@ -28,6 +30,7 @@ _COLUMNS = (
     "missing_realtime", "missing_lake", "duplicates_realtime", "duplicates_lake",
 )  # fmt: skip
 _DAY = timedelta(days=1)
+_EMPTY = arrow_schema(CONTRACT).empty_table().select(list(_COLUMNS))
 
 
 class Proofs:
@@ -40,7 +43,7 @@ class Proofs:
         self._lock = threading.Lock()
         # Days in memory: what was asked for, at which version and date.
         self._read: tuple[int, str, int] | None = None
-        self._rows: list[dict[str, Any]] = []
+        self._rows = _EMPTY
 
     def complete(self, hours: int) -> Complete:
         """What the judged minutes of the last hours say."""
@@ -56,11 +59,15 @@ class Proofs:
 
     def minutes(self, topic: str | None, hours: int, limit: int, start: int) -> Page[MinuteOfTopic]:
         """Judged minutes, the newest first."""
-        rows = [row for row in self._since(hours) if topic is None or row["topic"] == topic]
-        rows.sort(key=lambda r: (r["minute"], r["topic"], r["partition"]), reverse=True)
-        names = MinuteOfTopic.model_fields
-        items = [MinuteOfTopic(**{n: row[n] for n in names}) for row in rows[start : start + limit]]
-        return Page(items=items, next=str(start + limit) if start + limit < len(rows) else None)
+        rows = self._since(hours)
+        if topic is not None:
+            rows = rows.filter(pc.field("topic") == topic)
+        rows = rows.sort_by([(name, "descending") for name in ("minute", "topic", "partition")])
+        part = rows.select(list(MinuteOfTopic.model_fields)).slice(start, limit).to_pylist()
+        is_more = start + limit < rows.num_rows
+        return Page(
+            items=[MinuteOfTopic(**row) for row in part], next=str(start + limit) if is_more else None
+        )
 
     def _ask_version(self) -> int:
         """The newest version of the table; -1 when there is none."""
@@ -69,7 +76,7 @@ class Proofs:
         except TableNotFoundError:
             return -1
 
-    def _since(self, hours: int) -> list[dict[str, Any]]:
+    def _since(self, hours: int) -> pa.Table:
         now = datetime.now(UTC)
         start = now - timedelta(hours=hours)
         days = (now.date() - start.date()).days + 1
@@ -77,9 +84,7 @@ class Proofs:
         with self._lock:
             if self._read is None or self._read[:2] != (version, today) or self._read[2] < days:
                 wanted = [(now.date() - n * _DAY).isoformat() for n in range(days)]
-                self._rows = (
-                    [] if version < 0 else self._log.rows(CONTRACT, _COLUMNS, wanted, version).to_pylist()
-                )
+                self._rows = _EMPTY if version < 0 else self._log.rows(CONTRACT, _COLUMNS, wanted, version)
                 self._read = (version, today, days)
             rows = self._rows
-        return [row for row in rows if row["minute"] >= start]
+        return rows.filter(pc.field("minute") >= pa.scalar(start, pa.timestamp("us", "UTC")))

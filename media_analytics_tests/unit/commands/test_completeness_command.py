@@ -3,10 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from media_analytics.commands.completeness import instant_of, summed
+from media_analytics.commands.completeness import instant_of
+from media_analytics.contracts.audit import arrow_schema
+from media_analytics.contracts.registry import table
 from media_analytics.errors import MediaAnalyticsError
+from media_analytics.modelling.completeness import summed
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
@@ -29,9 +33,15 @@ def row(minute: int, topic: str = "content.events", **fields: Any) -> dict[str, 
     } | fields
 
 
+def rows(*found: dict[str, Any]) -> pa.Table:
+    names = list(row(0))
+    contract = arrow_schema(table("ops.completeness"))
+    return pa.Table.from_pylist(list(found), pa.schema([contract.field(name) for name in names]))
+
+
 def test_a_red_minute_shows_where_to_look() -> None:
     """Would catch losses that cancel out against duplicates of other minutes, and stores a topic does not have."""
-    (proof,) = summed([row(1, missing_lake=2), row(0), row(2, duplicates_lake=2)])
+    (proof,) = summed(rows(row(1, missing_lake=2), row(0), row(2, duplicates_lake=2)))
     assert (proof.store, proof.minutes, proof.messages, proof.dead_letters) == ("lake", 3, 30, 3)
     assert (proof.missing, proof.duplicates) == (2, 2)
     assert proof.judged_through == NOON + timedelta(minutes=3)
