@@ -23,16 +23,24 @@
   and {{ column }} < addMonths(toDate32(toStartOfMonth(toDate32('{{ var("last_date") }}'))), 1)
 {%- endmacro %}
 
+{# Whether a Monday or a date is in the first week that the run brings up to date, `weeks_before` it, or later. #}
+{% macro is_since_due_week(column, weeks_before=0) -%}
+  {%- set first = "toDate32('" ~ var("first_date") ~ "')" -%}
+  {{ column }} >= addDays({{ first }}, 1 - toDayOfWeek({{ first }}) - {{ 7 * weeks_before }})
+{%- endmacro %}
+
 {#
   Drops the partitions among `due` that a run emptied: `insert_overwrite` replaces those that have rows only.
   `relation` has the same column; a partition without rows there goes.
 #}
 {% macro drop_emptied(column, due, relation) %}
+  {{ drop_partitions(column, due ~ " and " ~ column ~ " not in (select " ~ column ~ " from " ~ relation ~ " where " ~ due ~ ")") }}
+{% endmacro %}
+
+{# Drops the partitions of which `condition` holds. #}
+{% macro drop_partitions(column, condition) %}
   {% if execute and is_incremental() %}
-    {% set found = run_query(
-      "select distinct toString(" ~ column ~ ") as part from " ~ this ~ " where " ~ due
-      ~ " and " ~ column ~ " not in (select " ~ column ~ " from " ~ relation ~ " where " ~ due ~ ")"
-    ) %}
+    {% set found = run_query("select distinct toString(" ~ column ~ ") as part from " ~ this ~ " where " ~ condition) %}
     {% for row in found.rows %}
       {% do run_query("alter table " ~ this ~ " drop partition '" ~ row[0] ~ "'") %}
     {% endfor %}

@@ -58,7 +58,7 @@ class Mart:
 
     @classmethod
     def of(cls, node: Mapping[str, Any]) -> "Mart | None":
-        """Read a node of the manifest; None for a model without partitions of its own."""
+        """Read a node of the manifest; None for a model without partitions of its own, or without numbers."""
         config = node["config"]
         if config["materialized"] != "incremental":
             return None
@@ -68,7 +68,7 @@ class Mart:
             for name, kind in kinds.items()
             if name not in config["order_by"] and kind.removeprefix("Nullable(").startswith(_NUMBERS)
         )
-        return cls(node["name"], config["partition_by"], measures, Meta.of(node).closes)
+        return cls(node["name"], config["partition_by"], measures, Meta.of(node).closes) if measures else None
 
     @property
     def key(self) -> dg.AssetKey:
@@ -79,6 +79,9 @@ class Mart:
         """First and last partition that a run of these dates may change and that were published before `now`."""
         if self.closes == "month":
             found = sorted({day.replace(day=1) for day in days_between(first, last)})
+        elif self.closes == "week":
+            # Another first week changes every week after it.
+            found = [day for day in days_between(first - timedelta(days=6), now.date()) if day.weekday() == 0]
         else:
             found = days_between(first - timedelta(days=self.closes == "next_day"), last)
         found = [day for day in found if is_published(self._closed(day), now)]
@@ -88,6 +91,8 @@ class Mart:
         """The last date that brings rows to a partition."""
         if self.closes == "month":
             return (day + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+        if self.closes == "week":
+            return day + timedelta(days=6)
         return day + timedelta(days=self.closes == "next_day")
 
 

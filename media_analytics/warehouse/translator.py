@@ -7,7 +7,7 @@ belong here: running dbt (`assets/warehouse/models.py`).
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtProject
@@ -17,8 +17,8 @@ from media_analytics.resources.dbt import PROJECT
 
 LAYER = "warehouse"
 Scheme = Literal["daily", "none"]
-# What brings the last rows to a partition: its date, the date after it, the month that begins with it.
-Closes = Literal["day", "next_day", "month"]
+# What brings the last rows to a partition: its date, the date after it, the week or month that begins with it.
+Closes = Literal["day", "next_day", "week", "month"]
 # Numbers a table may be old before a warning and before a failure, in refresh intervals.
 WARN_AFTER, FAIL_AFTER = 2, 3
 _NONE_BECAUSE = "a view that is computed when it is read, or a table that is replaced as a whole"
@@ -48,9 +48,9 @@ class Meta:
                 f"missing: {', '.join(missing) or 'none'}"
             )
         closes = meta.get("closes", "day")
-        if closes not in ("day", "next_day", "month"):
+        if closes not in get_args(Closes):
             raise ContractError(
-                f"dbt model {node['name']} closes with {closes!r}; expected day, next_day or month"
+                f"dbt model {node['name']} closes with {closes!r}; expected one of {', '.join(get_args(Closes))}"
             )
         return cls(meta["partitions"], timedelta(minutes=meta["refresh_minutes"]), meta["owner"], closes)
 

@@ -96,7 +96,7 @@ def acquisition(sessions: Sequence[Row]) -> Table:
 
 
 def cohorts(sessions: Sequence[Row], last_week: int) -> Table:
-    """By first week and brand: who came again in each week up to the newest."""
+    """By week, brand and first week: who came again, up to the newest week."""
     counted = {
         "": _cohorts(sessions),
         "_human": _cohorts([row for row in sessions if not row["is_bot"]]),
@@ -106,7 +106,7 @@ def cohorts(sessions: Sequence[Row], last_week: int) -> Table:
     for begin, brand in {first for sizes, _ in counted.values() for first in sizes}:
         for number in range(min(last_week, (newest - begin).days // 7) + 1):
             cell = (begin, brand, number)
-            row: Row = {}
+            row: Row = {"week_number": number}
             for twin, (sizes, came) in counted.items():
                 size, returned = sizes.get((begin, brand), 0), came.get(cell, 0)
                 row |= {
@@ -114,7 +114,7 @@ def cohorts(sessions: Sequence[Row], last_week: int) -> Table:
                     f"returned_visitors{twin}": returned,
                     f"retention_rate{twin}": returned / size if size else None,
                 }
-            found[cell] = row
+            found[begin + timedelta(weeks=number), brand, begin] = row
     return found
 
 

@@ -221,7 +221,12 @@ def monday(weeks_ago: int) -> date:
 def cohort(weeks_ago: int, brand: str, *returned: int) -> list[dict[str, Any]]:
     """A first week's rows: how many people came in it and in each week since. Of all traffic twice as many."""
     return [
-        {"cohort_date": monday(weeks_ago), "brand": brand, "week_number": number}
+        {
+            "week_date": monday(weeks_ago - number),
+            "brand": brand,
+            "cohort_date": monday(weeks_ago),
+            "week_number": number,
+        }
         | {
             f"{name}{twin}": value * factor
             for name, value in (("cohort_visitors", returned[0]), ("returned_visitors", came))

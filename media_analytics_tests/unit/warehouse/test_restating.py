@@ -21,6 +21,10 @@ MARCH = [date(2026, 3, day) for day in range(1, 32)]
         # Articles of the 9th are followed until the 10th ends; a run of the 8th adds to those of the 7th.
         ("next_day", datetime(2026, 3, 11, 2, 59, tzinfo=UTC), (7, 8)),
         ("next_day", datetime(2026, 3, 11, 3, tzinfo=UTC), (7, 9)),
+        # The 2nd and the 9th are Mondays; a visitor of the 8th may be new in any later week.
+        ("week", datetime(2026, 3, 9, 2, 59, tzinfo=UTC), None),
+        ("week", datetime(2026, 3, 9, 3, tzinfo=UTC), (2, 2)),
+        ("week", datetime(2026, 3, 31, tzinfo=UTC), (2, 23)),
         ("month", datetime(2026, 4, 1, 2, 59, tzinfo=UTC), None),
         ("month", datetime(2026, 4, 1, 3, tzinfo=UTC), (1, 1)),
     ],
@@ -44,8 +48,9 @@ def test_every_mart_that_grows_has_measures_a_date_and_a_brand() -> None:
     assert found["bi_brand_months"].closes == "month"
     assert found["editorial_first_hours"].closes == "next_day"
     assert found["bi_brand_days"].closes == "day"
+    assert found["bi_cohorts"].closes == "week"
     for mart in found.values():
-        assert mart.date_column in ("date", "month_date")
+        assert mart.date_column in ("date", "week_date", "month_date")
         assert mart.measures, mart.name
         assert not {"brand", "hour_number", mart.date_column} & set(mart.measures)
     assert {"sessions", "visitors_human", "bounce_rate", "ad_revenue_eur"} <= set(
@@ -55,6 +60,6 @@ def test_every_mart_that_grows_has_measures_a_date_and_a_brand() -> None:
 
 
 def test_a_model_that_closes_with_something_else_is_named() -> None:
-    meta = {"partitions": "daily", "refresh_minutes": 60, "owner": "team:a", "closes": "week"}
-    with pytest.raises(ContractError, match="closes with 'week'"):
+    meta = {"partitions": "daily", "refresh_minutes": 60, "owner": "team:a", "closes": "year"}
+    with pytest.raises(ContractError, match="closes with 'year'"):
         Meta.of({"name": "m", "config": {"meta": meta}})

@@ -1,73 +1,69 @@
-{{ config(materialized="table", order_by=["cohort_date", "brand", "week_number"]) }}
+{{ config(
+    materialized="incremental",
+    incremental_strategy="insert_overwrite",
+    partition_by="week_date",
+    order_by=["week_date", "brand", "cohort_date"],
+    post_hook="{{ drop_emptied('week_date', is_since_due_week('week_date'), ref('int_cohort_weeks')) }}",
+) }}
 
 with
-visits as (
-    select
-        brand,
-        visitor_id,
-        toDate32(toMonday(date)) as week_date,
-        max(not is_bot) as is_human
-    from {{ source("warehouse", "sessions") }}
-    group by brand, visitor_id, week_date
-),
-
-{% for twin in ["", "_human"] %}
-{%- set people = "where is_human" if twin else "" %}
-firsts{{ twin }} as (
-    select brand, visitor_id, min(week_date) as cohort_date from visits {{ people }} group by brand, visitor_id
-),
-
-sizes{{ twin }} as (
-    select cohort_date, brand, count() as visitors from firsts{{ twin }} group by cohort_date, brand
-),
-
-returned{{ twin }} as (
-    select
-        {{ "firsts" ~ twin }}.cohort_date as cohort_date,
-        visits.brand as brand,
-        toUInt16(intDiv(dateDiff('day', {{ "firsts" ~ twin }}.cohort_date, visits.week_date), 7)) as week_number,
-        uniqExact(visits.visitor_id) as visitors
-    from visits
-    inner join firsts{{ twin }}
-        on visits.brand = {{ "firsts" ~ twin }}.brand and visits.visitor_id = {{ "firsts" ~ twin }}.visitor_id
-    {{ people }}
-    group by cohort_date, brand, week_number
-    having week_number <= {{ var("retention_weeks") }}
-),
-{% endfor %}
-
-cohorts as (
-    select cohort_date, brand from sizes
-    union distinct
-    select cohort_date, brand from sizes_human
-),
-
--- Every week up to the newest: one in which nobody came back counts, too.
 cells as (
-    select
-        cohort_date,
+    select week_date, brand, cohort_date, week_number
+    from {{ ref("int_cohort_weeks") }}
+    where
+        {{ is_since_due_week("week_date") }}
+        and {{ is_since_due_week("cohort_date", weeks_before=var("retention_weeks")) }}
+),
+
+firsts as (
+    select cohort_date, brand, who, visitor_id
+    from {{ ref("int_first_weeks") }}
+    where {{ is_since_due_week("cohort_date", weeks_before=var("retention_weeks")) }}
+),
+
+sizes as (
+    select cohort_date, brand, countIf(who = 'all') as visitors, countIf(who = 'human') as visitors_human
+    from firsts
+    group by cohort_date, brand
+),
+
+visits as (
+    select distinct
+        toDate32(toMonday(date)) as week_date,
         brand,
-        toUInt16(arrayJoin(range(toUInt16(least(
-            {{ var("retention_weeks") }},
-            intDiv(dateDiff('day', cohort_date, (select max(week_date) from visits)), 7)
-        )) + 1))) as week_number
-    from cohorts
+        arrayJoin(if(is_bot, ['all'], ['all', 'human'])) as who,
+        visitor_id
+    from {{ source("warehouse", "sessions") }}
+    where {{ is_since_due_week("date") }}
+),
+
+returned as (
+    select
+        visits.week_date as week_date,
+        visits.brand as brand,
+        firsts.cohort_date as cohort_date,
+        countIf(visits.who = 'all') as visitors,
+        countIf(visits.who = 'human') as visitors_human
+    from firsts
+    inner join visits
+        on firsts.brand = visits.brand and firsts.who = visits.who and firsts.visitor_id = visits.visitor_id
+    group by week_date, brand, cohort_date
 )
 
 select
-    cells.cohort_date as cohort_date,
+    cells.week_date as week_date,
     cells.brand as brand,
+    cells.cohort_date as cohort_date,
     cells.week_number as week_number,
     {% for twin in ["", "_human"] %}
-        {{ "sizes" ~ twin }}.visitors as cohort_visitors{{ twin }},
-        {{ "returned" ~ twin }}.visitors as returned_visitors{{ twin }},
-        {{ ratio("returned" ~ twin ~ ".visitors", "sizes" ~ twin ~ ".visitors") }} as retention_rate{{ twin }}{{ "," if not loop.last }}
+        sizes.visitors{{ twin }} as cohort_visitors{{ twin }},
+        returned.visitors{{ twin }} as returned_visitors{{ twin }},
+        {{ ratio("returned.visitors" ~ twin, "sizes.visitors" ~ twin) }} as retention_rate{{ twin }}
+        {{- "," if not loop.last }}
     {% endfor %}
 from cells
-{% for twin in ["", "_human"] %}
-left join sizes{{ twin }} on cells.cohort_date = {{ "sizes" ~ twin }}.cohort_date and cells.brand = {{ "sizes" ~ twin }}.brand
-left join returned{{ twin }}
-    on cells.cohort_date = {{ "returned" ~ twin }}.cohort_date
-    and cells.brand = {{ "returned" ~ twin }}.brand
-    and cells.week_number = {{ "returned" ~ twin }}.week_number
-{% endfor %}
+left join sizes on cells.cohort_date = sizes.cohort_date and cells.brand = sizes.brand
+left join returned
+    on cells.week_date = returned.week_date
+    and cells.brand = returned.brand
+    and cells.cohort_date = returned.cohort_date

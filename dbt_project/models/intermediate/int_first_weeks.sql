@@ -1,0 +1,41 @@
+{#
+  Appended behind weeks that are dropped first, not `insert_overwrite`: that would keep a week in which, after a
+  change, nobody came for the first time. A run that dies in between is repeated with its dates, so with these weeks.
+#}
+{{ config(
+    materialized="incremental",
+    incremental_strategy="append",
+    partition_by="cohort_date",
+    order_by=["cohort_date", "brand", "who", "visitor_id"],
+    pre_hook="{{ drop_partitions('cohort_date', is_since_due_week('cohort_date')) }}",
+) }}
+
+with
+came as (
+    select
+        brand,
+        arrayJoin(if(is_bot, ['all'], ['all', 'human'])) as who,
+        visitor_id,
+        min(toDate32(toMonday(date))) as cohort_date
+    from {{ source("warehouse", "sessions") }}
+    where {{ is_since_due_week("date") }}
+    group by brand, who, visitor_id
+)
+
+select
+    cohort_date,
+    brand,
+    who,
+    visitor_id
+from came
+{% if is_incremental() %}
+    -- Reads every visitor there ever was once, and remembers those of these weeks only.
+    where (brand, who, visitor_id) not in (
+        select
+            brand,
+            who,
+            visitor_id
+        from {{ this }}
+        where (brand, who, visitor_id) in (select brand, who, visitor_id from came)
+    )
+{% endif %}
