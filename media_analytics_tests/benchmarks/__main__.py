@@ -1,7 +1,7 @@
 """`make bench`: measures, prints a table, writes `.media-analytics/bench/latest.json`.
 
 `make bench ONLY="path latency"` measures some groups; `latency` needs the platform that `path` starts.
-`video-10m` and `warehouse` take half an hour each: they are measured only by name.
+`video-10m` takes half an hour and is measured only by name.
 """
 
 import sys
@@ -25,7 +25,7 @@ from media_analytics_tests.benchmarks import (
 from media_analytics_tests.benchmarks.harness import Benchmark, run
 
 # Measured only where they are named.
-LONG = ("video-10m", "warehouse")
+LONG = ("video-10m",)
 
 
 def main(only: list[str]) -> int:
