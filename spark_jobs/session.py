@@ -82,7 +82,21 @@ def local_session(
     }
     if class_path := environ.get(CLASS_PATH_VARIABLE):
         configuration["spark.driver.extraClassPath"] = class_path
+    configuration |= object_store(environ)
     builder = SparkSession.builder.appName(app_name).master(f"local[{cores}]")
     for name, value in (configuration | dict(extra or {})).items():
         builder = builder.config(name, value)
     return builder.getOrCreate()
+
+
+def object_store(environ: Mapping[str, str]) -> dict[str, str]:
+    """Where `s3a://` addresses are when that is not AWS: Hadoop finds keys in the usual variables, but not this."""
+    endpoint = environ.get("AWS_ENDPOINT_URL")
+    if not endpoint:
+        return {}
+    return {
+        "spark.hadoop.fs.s3a.endpoint": endpoint,
+        "spark.hadoop.fs.s3a.endpoint.region": environ.get("AWS_REGION", "us-east-1"),
+        # Without it the bucket would be a part of the host's name.
+        "spark.hadoop.fs.s3a.path.style.access": "true",
+    }

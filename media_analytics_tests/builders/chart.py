@@ -40,6 +40,8 @@ INSTALLATION: dict[str, Any] = {
         "video": {"landing": "s3a://landing-bucket/video"},
     },
 }
+# What `helm/release.sh` lays over the values of a pull request's installation.
+PULL_REQUEST: dict[str, Any] = yaml.safe_load((ROOT / "helm" / "pr-environment.yaml").read_text("utf-8"))
 # Every store elsewhere.
 ELSEWHERE: dict[str, Any] = {
     "kafka": {"enabled": False, "usersSecret": "kafka-users"},

@@ -38,17 +38,12 @@ session = connect(load_settings(os.environ))
 session.range(5).write.format("delta").save("/tmp/t")
 print("rows", session.read.format("delta").load("/tmp/t").count())
 """
-# Told where the store is as the chart tells it: endpoint and style in the session, keys in the environment.
+# The stream's own session; it is told where the store is as the chart tells it, by the usual variables.
 _S3 = """
-from pyspark.sql import SparkSession
-settings = {{
-    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-    "spark.hadoop.fs.s3a.endpoint": "{endpoint}",
-    "spark.hadoop.fs.s3a.endpoint.region": "{region}",
-    "spark.hadoop.fs.s3a.path.style.access": "true",
-}}
-session = SparkSession.builder.master("local[1]").config(map=settings).getOrCreate()
+import os
+from pathlib import Path
+from spark_jobs.session import local_session
+session = local_session("object store", Path("/tmp/scratch"), os.environ, cores=1)
 session.range(7).write.format("delta").save("s3a://lake/t")
 print("rows", session.read.format("delta").load("s3a://lake/t").count())
 """
@@ -178,13 +173,14 @@ def object_store(engine: Engine, image: str) -> str:
     with object_stores.running() as store, TemporaryDirectory() as folder:
         store.put(Path(folder), "lake")
         keys = {
+            "AWS_ENDPOINT_URL": store.settings.endpoint,
+            "AWS_REGION": store.settings.region,
             "AWS_ACCESS_KEY_ID": store.settings.access_key_id,
             "AWS_SECRET_ACCESS_KEY": store.settings.secret_access_key.get_secret_value(),
             "SPARK_LOCAL_IP": "127.0.0.1",
         }
         given = [f"--env={name}={value}" for name, value in keys.items()]
-        script = _S3.format(endpoint=store.settings.endpoint, region=store.settings.region)
-        said = engine.run(image, "python", "-c", script, options=given, seconds=300)
+        said = engine.run(image, "python", "-c", _S3, options=given, seconds=300)
     _expect("rows 7" in said, f"Delta on an object store said {said}")
     return "Spark writes and reads Delta on an object store"
 

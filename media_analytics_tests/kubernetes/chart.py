@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from media_analytics.deployment.chart import platform
 from media_analytics.environments.reading import merge
 from media_analytics_tests.builders.chart import ELSEWHERE, FOLDER, INSTALLATION, NAMESPACE, RELEASE
 from media_analytics_tests.conventions.source import ROOT
@@ -54,7 +55,12 @@ _CUSTOM = (
     *("clusters.postgresql.cnpg.io", "databases.postgresql.cnpg.io", "poolers.postgresql.cnpg.io"),
     *("scaledobjects", "triggerauthentications", "podmonitors", "prometheusrules"),
 )
-NEW_TAG = "0.2.0-upgrade"
+NEW_TAG = "0.3.0-upgrade"
+# What an administrator makes, by name: keys.
+_SECRETS = {
+    INSTALLATION["secrets"]["name"]: [name for name, needed in platform()["secrets"].items() if needed],
+    ELSEWHERE["kafka"]["usersSecret"]: [*platform()["users"], "ca.crt"],
+}
 
 
 def prepare(cluster: Cluster) -> Iterator[str]:
@@ -84,7 +90,10 @@ def install(cluster: Cluster) -> Iterator[str]:
 
 
 def upgrade(cluster: Cluster) -> Iterator[str]:
-    """This version, with other images and alarms, takes its place after it applied its contracts."""
+    """This version, with other images and alarms, takes its place after it applied its contracts.
+
+    It is refused as long as a Secret that pods need is not there, and changes nothing.
+    """
     given = (
         *_given(cluster, FOLDER),
         "--set-string",
@@ -92,6 +101,17 @@ def upgrade(cluster: Cluster) -> Iterator[str]:
         "--set",
         "monitoring.enabled=true",
     )
+    try:
+        cluster.helm("upgrade", RELEASE, *given, *_WAIT)
+    except ClusterError as error:
+        assert f"kubectl -n {NAMESPACE} create secret generic platform-secrets" in str(error), error
+    else:
+        raise AssertionError("an upgrade without its Secrets was not refused")
+    assert NEW_TAG not in _tags(cluster, NAMESPACE), "the refused upgrade changed something"
+    yield "refused without the Secrets that pods need; nothing changed"
+    for name, keys in _SECRETS.items():
+        values = [f"--from-literal={key}=x" for key in keys]
+        cluster.kubectl("create", "secret", "generic", name, "-n", NAMESPACE, *values)
     cluster.helm("upgrade", RELEASE, *given, *_WAIT)
     _expect_hook(cluster, "upgrade")
     found = state(cluster, NAMESPACE, NEW_TAG)

@@ -7,8 +7,10 @@ Belongs here: running the script, what is there afterwards. Does not belong here
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from types import MappingProxyType
+from typing import Any
 
 import yaml
 
@@ -19,6 +21,11 @@ from media_analytics_tests.kubernetes.chart import SITE, VOLUME, state
 from media_analytics_tests.kubernetes.cluster import Cluster
 
 OF_PULL_REQUEST = "pr-7"
+# Kinds of operators that lie in no Go module.
+_BARE = (
+    *(f"kafka.strimzi.io/v1/{kind}" for kind in ("Kafka", "KafkaNodePool", "KafkaTopic", "KafkaUser")),
+    *("clickhouse.altinity.com/v1/ClickHouseInstallation", "spark.apache.org/v1/SparkApplication"),
+)
 # The script's own name of a release.
 _RELEASE = "media-analytics"
 # It once waited ten minutes for pods that keep a volume, and failed.
@@ -26,13 +33,23 @@ _REMOVED_WITHIN_SECONDS = 120.0
 
 
 def release(cluster: Cluster) -> Iterator[str]:
-    """Install, install other images, remove with the Job of an ended run, remove what is gone; refuse the wrong one."""
-    volume = deepcopy(VOLUME)
-    volume["metadata"]["name"] = "health-of-pull-request"
-    cluster.apply(volume)
+    """Install, install other images, remove with the Job of an ended run, remove what is gone; refuse the wrong one.
+
+    All stores are the installation's own. Of kinds that cannot be had the API server is told the name only.
+    """
+    cluster.apply(*_volumes(), *(_bare(kind) for kind in _BARE))
+    said = _call(cluster, "install", OF_PULL_REQUEST, "pr-7-first", SITE, code=1)
+    assert "set one of them" in said, said
+    assert OF_PULL_REQUEST not in cluster.kubectl("get", "namespaces", "-o", "name"), "a namespace was made"
+    yield "release.sh install with stores of another environment: refused, nothing made"
+    made = []
     for tag in ("pr-7-first", "pr-7-second"):
         _call(cluster, "install", OF_PULL_REQUEST, tag)
+        made.append(_secrets(cluster))
         yield f"release.sh install of {tag}: {state(cluster, OF_PULL_REQUEST, tag)}"
+    assert made[0] == made[1], "the second push changed passwords that stores know"
+    assert {"platform-secrets", "object-store"} <= set(made[0])
+    yield f"secrets of its own, kept: {', '.join(sorted(made[0]))}"
     _end_a_run(cluster)
     began = time.monotonic()
     _call(cluster, "remove", OF_PULL_REQUEST)
@@ -50,10 +67,50 @@ def release(cluster: Cluster) -> Iterator[str]:
     yield f"release.sh remove refused {NAMESPACE}"
 
 
-def _call(cluster: Cluster, what: str, namespace: str, tag: str = "", code: int = 0) -> str:
-    """Run the script with what a workflow gives it; what it printed."""
-    site = deepcopy(INSTALLATION)
-    merge(site, deepcopy(SITE))
+def _volumes() -> Iterator[dict[str, Any]]:
+    """For health files and for the object store."""
+    for name, mode, size in (("health", "ReadWriteMany", "1Gi"), ("object-store", "ReadWriteOnce", "50Gi")):
+        volume = deepcopy(VOLUME)
+        volume["metadata"]["name"] = f"{name}-of-pull-request"
+        volume["spec"] |= {"accessModes": [mode], "capacity": {"storage": size}}
+        yield volume
+
+
+def _bare(name: str) -> dict[str, Any]:
+    """A kind that takes everything: `group/version/Kind`."""
+    group, version, kind = name.split("/")
+    plural = f"{kind.lower()}s"
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"kind": kind, "plural": plural, "singular": kind.lower()},
+            "versions": [{"name": version, "served": True, "storage": True, "schema": schema}],
+        },
+    }
+
+
+def _secrets(cluster: Cluster) -> dict[str, Any]:
+    """What the script made, by name."""
+    found = cluster.get("secrets", "-n", OF_PULL_REQUEST, "--field-selector=type=Opaque")
+    return {one["metadata"]["name"]: one["data"] for one in found}
+
+
+def _call(
+    cluster: Cluster,
+    what: str,
+    namespace: str,
+    tag: str = "",
+    more: Mapping[str, Any] = MappingProxyType({}),
+    code: int = 0,
+) -> str:
+    """Run the script with what a workflow gives it; what it printed. `more` lies over the shortest values of a site."""
+    site = {"images": INSTALLATION["images"]}
+    merge(site, deepcopy(dict(more)))
     environ = os.environ | {
         "PATH": f"{cluster.programs}{os.pathsep}{os.environ['PATH']}",
         "ENVIRONMENT": "dev",

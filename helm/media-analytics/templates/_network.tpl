@@ -11,6 +11,8 @@ strimzi.io/cluster: {{ $release }}-kafka
 clickhouse.altinity.com/chi: {{ $release }}
 {{- else if eq .name "keeper" -}}
 clickhouse-keeper.altinity.com/chk: {{ $release }}
+{{- else if eq .name "objectStore" -}}
+{{ include "ma.selector" (dict "root" .root "component" "object-store") }}
 {{- else if eq .name "postgresql" -}}
 cnpg.io/poolerName: {{ $release }}-postgresql-pooler
 {{- else -}}
@@ -23,7 +25,7 @@ cnpg.io/poolerName: {{ $release }}-postgresql-pooler
 {{- $dashboard := ternary 80 8091 (not (empty .root.Values.ingress.dashboard.host)) -}}
 {{- $ports := dict "kafka" (list 9093) "clickhouse" (list 8123) "postgresql" (list 5432) "registry" (list 8080)
     "spark-connect" (list 15002) "collector" (list 8088) "dashboard-api" (list 8090) "dashboard" (list $dashboard)
-    "dagster-webserver" (list 3000) -}}
+    "dagster-webserver" (list 3000) "objectStore" (list 8333) -}}
 {{- range (index .root.Values "dagster-user-deployments").deployments -}}
 {{- $_ := set $ports .name (list .port) -}}
 {{- end -}}
@@ -48,7 +50,8 @@ namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: {{ . }}}}
 
 {{/* "true" where the target is no pod of this namespace. */}}
 {{- define "ma.isOutside" -}}
-{{- $switch := dict "kafka" "kafka" "registry" "registry" "clickhouse" "clickhouse" "postgresql" "postgresql" "spark-connect" "sparkConnect" -}}
+{{- $switch := dict "kafka" "kafka" "registry" "registry" "clickhouse" "clickhouse" "postgresql" "postgresql"
+    "spark-connect" "sparkConnect" "objectStore" "objectStore" -}}
 {{- if hasKey $switch .name -}}
 {{- not (get .root.Values (get $switch .name)).enabled -}}
 {{- else -}}

@@ -44,7 +44,13 @@
 {{- if and $v.ingress.dagsterWebserver.host (empty $v.ingress.dagsterWebserver.annotations) -}}
 {{- fail "ingress.dagsterWebserver.host makes Dagster's page public, which has no authentication: ingress.dagsterWebserver.annotations must bring some" -}}
 {{- end -}}
-{{- if and $v.buckets.servedToClickHouse (not (and $v.buckets.secretName $v.buckets.endpoint)) -}}
+{{- if and $v.objectStore.enabled $v.buckets.endpoint -}}
+{{- fail "buckets.endpoint names another object store, but objectStore.enabled is true: set one of them" -}}
+{{- end -}}
+{{- if and $v.objectStore.enabled (not $v.buckets.secretName) -}}
+{{- fail "objectStore.enabled needs buckets.secretName: the Secret with the AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY that it lets in" -}}
+{{- end -}}
+{{- if and $v.buckets.servedToClickHouse (not (and $v.buckets.secretName (include "ma.bucketEndpoint" .))) -}}
 {{- fail "buckets.servedToClickHouse needs buckets.secretName and buckets.endpoint: ClickHouse has no service account's role" -}}
 {{- end -}}
 {{- if not (dig "channels" "runbooks_url" "" $v.settings) -}}
@@ -53,4 +59,5 @@
 {{- if not (and (dig "channels" "smtp" "host" "" $v.settings) (dig "channels" "smtp" "sender" "" $v.settings)) -}}
 {{- fail "settings.channels.smtp.host and settings.channels.smtp.sender are not set: nobody would hear of a failure" -}}
 {{- end -}}
+{{- include "ma.missingSecrets" . -}}
 {{- end }}

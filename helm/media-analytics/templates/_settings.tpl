@@ -32,7 +32,7 @@
 {{- end -}}
 {{- if $v.buckets.servedToClickHouse -}}
 {{- $_ := set $own "clickhouse" (merge (dict
-      "lake_url" (printf "%s/%s" (trimSuffix "/" $v.buckets.endpoint) $v.buckets.lake) "lake_collection" "lake")
+      "lake_url" (printf "%s/%s" (trimSuffix "/" (include "ma.bucketEndpoint" .)) $v.buckets.lake) "lake_collection" "lake")
       (get $own "clickhouse" | default dict)) -}}
 {{- end -}}
 {{- if $v.sparkConnect.enabled -}}
@@ -106,11 +106,29 @@
 {{- end }}
 {{- end }}
 
+{{/* Where the buckets are; empty: at AWS. */}}
+{{- define "ma.bucketEndpoint" -}}
+{{- if .Values.objectStore.enabled -}}
+{{- printf "http://%s-object-store:8333" .Release.Name -}}
+{{- else -}}
+{{- .Values.buckets.endpoint -}}
+{{- end -}}
+{{- end }}
+
+{{/* What the chart's own object store makes when it starts. */}}
+{{- define "ma.ownBuckets" -}}
+{{- list .Values.buckets.lake .Values.buckets.logs | uniq | join "," -}}
+{{- end }}
+
 {{/* Access to the buckets, as every S3 client reads it. */}}
 {{- define "ma.bucketVariables" -}}
 - {name: AWS_REGION, value: {{ .root.Values.buckets.region }}}
-{{- with .root.Values.buckets.endpoint }}
+{{- with include "ma.bucketEndpoint" .root }}
 - {name: AWS_ENDPOINT_URL, value: {{ . | quote }}}
+{{- if hasPrefix "http://" . }}
+# delta-rs asks to be told that this is meant.
+- {name: AWS_ALLOW_HTTP, value: "true"}
+{{- end }}
 {{- end }}
 {{- with .root.Values.buckets.secretName }}
 {{- range list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" }}

@@ -52,6 +52,8 @@ def nested(path: str, value: Any) -> dict[str, Any]:
         ("ingress.dagsterWebserver.host", "dagster.example.org", "no authentication"),
         ("ingress.dashboard.host", "not a host", "/ingress/dashboard/host"),
         ("buckets.servedToClickHouse", True, "buckets.secretName"),
+        ("objectStore.enabled", True, "objectStore.enabled needs buckets.secretName"),
+        ("objectStore.image", "chrislusf/seaweedfs:latest", "/objectStore/image"),
         ("postgresql.enabled", False, "set postgresql.host"),
         ("kafka.enabled", False, "set settings.kafka.bootstrap_servers"),
         ("registry.enabled", False, "set settings.registry.url"),
@@ -78,6 +80,17 @@ def test_what_an_installation_must_say_has_no_default(missing: str) -> None:
     del given[missing]
     with pytest.raises(HelmError, match=missing):
         render(given)
+
+
+def test_an_object_store_is_here_or_elsewhere() -> None:
+    from helm_python.errors import HelmError
+
+    both = {
+        "buckets": {"endpoint": "https://s3.example.org", "secretName": "s3-key"},
+        "objectStore": {"enabled": True},
+    }
+    with pytest.raises(HelmError, match=r"buckets\.endpoint names another object store"):
+        render(values("qa", both))
 
 
 def test_a_secured_log_elsewhere_needs_its_users() -> None:

@@ -15,6 +15,7 @@ from media_analytics_tests.builders.chart import (
     ENVIRONMENTS,
     FOLDER,
     NAMESPACE,
+    PULL_REQUEST,
     RELEASE,
     SCRATCH,
     Manifest,
@@ -37,7 +38,7 @@ OPERATORS = ("strimzi.io", "altinity.com", "cnpg.io", "spark.apache.org", "keda.
 # Made by operators or by an administrator: everything that is named and not rendered.
 OPERATORS_SECRETS = {"ma-postgresql-app", "ma-kafka-cluster-ca-cert", "admin", *access.users()}
 ADMINISTRATORS_SECRETS = {"platform-secrets"}
-# The four environments, one with every store elsewhere, one with every option on.
+# The four environments, one with every store elsewhere, one with every option on, one with its own object store.
 PUBLIC = {
     "ingress": {
         "className": "nginx",
@@ -56,8 +57,8 @@ PUBLIC = {
         "tolerations": [{"key": "data", "operator": "Exists", "effect": "NoSchedule"}],
     },
 }
-CASES = (*ENVIRONMENTS, "elsewhere", "public")
-_LATER = {"elsewhere": ("qa", ELSEWHERE), "public": ("prod", PUBLIC)}
+_LATER = {"elsewhere": ("qa", ELSEWHERE), "public": ("prod", PUBLIC), "pull-request": ("dev", PULL_REQUEST)}
+CASES = (*ENVIRONMENTS, *_LATER)
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -106,6 +107,7 @@ def test_whatever_is_named_exists(case: tuple[str, list[Manifest]]) -> None:
         {"kafka-users", "db-owner"} if name == "elsewhere" else OPERATORS_SECRETS
     )
     secrets |= {"s3-key", "registry-login", "pages-tls"} if name == "public" else set()
+    secrets |= {"object-store"} if name == "pull-request" else set()
     there |= {("Secret", secret) for secret in secrets} | {("ServiceAccount", "default")}
     missing = {(where, *reference) for where, reference in _references(manifests) if reference not in there}
     assert missing == set()
@@ -180,7 +182,7 @@ def test_the_settings_of_every_process_can_be_read(case: tuple[str, list[Manifes
         read += 1
         settings = load_settings(variables)
         assert settings.environment == environment
-        assert settings.lake.url == "s3a://lake-bucket"
+        assert settings.lake.url == ("s3a://lake" if case[0] == "pull-request" else "s3a://lake-bucket")
         settings.reachable_channels()
         settings.check_schedule()
         if "SASL_USERNAME" in str(variables):
