@@ -220,16 +220,18 @@ def _money(found: Capacity, prices: Prices | None) -> str:
             (f"{size(found.disks())} of disks", number(disks)),
             ("the lake in its first month; as much more in each later one", number(objects)),
             ("together in the first month", number(cores + disks + objects)),
-            ("of it for a million events", number((cores + disks + objects) / millions)),
         ],
     )
+    together = cores + disks + objects
     return (
-        f"With {prices.core_hour:g} {prices.currency} for a core and hour, {prices.disk_gb_month:g} for a GB of disk "
-        f"and month, {prices.object_gb_month:g} for a GB of an object store and month. **These three are inputs, not "
-        f"findings**; where they are from: {prices.source}.\n\n{rows}\n\n"
+        f"**{number(together / millions)} {prices.currency} for a million events, {number(together)} "
+        f"{prices.currency} a month at {found.assumed.events_per_second:,.0f} events a second**, with "
+        f"{prices.core_hour:g} {prices.currency} for a core and hour,\n{prices.disk_gb_month:g} for a GB of disk and "
+        f"month, {prices.object_gb_month:g} for a GB of an object store and month. These three are inputs, not "
+        f"findings; the last lines say whose.\n\n{rows}\n\n"
         f"The cores of the measurement alone: {number(measured)} {prices.currency} for a million events. Not in it: "
         "traffic between zones,\nrequests of the object store, memory that is bought beside cores, what Dagster and "
-        "Spark compute by the hour, people."
+        f"Spark compute by the hour, people.\n\nWhere the prices are from: {prices.source}."
     )
 
 

@@ -129,11 +129,22 @@ def test_the_page_says_the_sums_and_where_prices_are_from() -> None:
         "nobody has run this platform at that rate",
         # 1,150 core-seconds at 0.036 an hour.
         "0.0115 EUR for a million events",
+        # 2,583.3 cores for 730 hours, 2,635,200 GB of disks, 100 MB * 2,628,000 in the lake: 67,890 + 263,520 + 5,256.
+        "**0.128 EUR for a million events, 337,000 EUR a month at 1,000,000 events a second**",
         "    200  afterwards          0     60,000     30,000  ########################################",
         "| `sink` | 60,000 | 100 | 1,600 |",
     ):
         assert said in text, said
     assert "short run" not in text
+
+
+def test_the_committed_page_names_a_cost_and_calls_its_prices_an_example() -> None:
+    prices = read_record(RECORD.read_text("utf-8")).prices
+    assert prices is not None
+    assert prices.source.startswith("an example, ")
+    text = PAGE.read_text("utf-8")
+    assert f"{prices.currency} a month at 1,000,000 events a second" in text
+    assert prices.source in text
 
 
 def test_without_prices_no_money_is_named() -> None:
