@@ -1,5 +1,6 @@
 #!/bin/sh
-# What workflows do with an installation: `release.sh install`, `remove` or `data-quality`. Needs helm and kubectl.
+# What workflows do with an installation: `release.sh install`, `remove` or `data-quality`. Needs helm and kubectl. And
+# `release.sh secrets`, which prints random values for the Secret of a new one and needs neither.
 # From the environment: ENVIRONMENT, NAMESPACE (default analytics), TAG, SITE_VALUES (text of the installation's own
 # values), KUBECONFIG_TEXT (else kubectl's own configuration). A namespace pr-... is that of a pull request: it is made with
 # secrets of its own, and with stores of its own (helm/pr-environment.yaml). Any other one is there before, with its Secrets.
@@ -80,8 +81,11 @@ data-quality)
   kubectl -n "$namespace" exec deploy/media-analytics-dagster-code -- \
     media-analytics completeness --since 24h --json > .media-analytics/reports/data-quality.json
   ;;
+secrets)
+  random_secrets
+  ;;
 *)
-  echo "error: expected install, remove or data-quality" >&2
+  echo "error: expected install, remove, data-quality or secrets" >&2
   exit 2
   ;;
 esac

@@ -136,6 +136,16 @@ def test_a_pull_request_is_never_production(release: Release) -> None:
     assert release.calls() == []
 
 
+def test_whoever_installs_by_hand_gets_the_same_secrets(release: Release) -> None:
+    """The page on deployment tells people to fill their Secret with them."""
+    done = subprocess.run(
+        [ROOT / "helm" / "release.sh", "secrets"], capture_output=True, text=True, check=True
+    )
+    release.install(NAMESPACE="pr-7")
+    names = [line.partition("=")[0] for line in done.stdout.splitlines()]
+    assert names == list(release.secret("platform-secrets"))
+
+
 @needs_helm
 def test_made_secrets_are_what_every_process_can_read(release: Release) -> None:
     """Each setting finds its value in the right shape, from the Secret that the chart names."""

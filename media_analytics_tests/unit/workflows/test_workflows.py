@@ -91,7 +91,7 @@ def test_quality_is_asked_of_every_environment_every_day() -> None:
         ("install", {"TAG": "1"}, "set ENVIRONMENT to dev, qa, uat or prod"),
         ("install", {"ENVIRONMENT": "qa"}, "set TAG"),
         ("install", {"ENVIRONMENT": "qa", "TAG": "1"}, "set SITE_VALUES"),
-        ("promote", {}, "expected install, remove or data-quality"),
+        ("promote", {}, "expected install, remove, data-quality or secrets"),
     ],
 )
 def test_the_script_refuses_before_it_touches_anything(
