@@ -79,6 +79,7 @@ def environment_values(environment: Environment) -> dict[str, Any]:
             "instances": 3 if is_redundant else 1,
             "poolerInstances": pages,
             "storage": size.postgresql_storage,
+            "backup": {"enabled": size.has_backups},
         },
         "registry": {"replicaCount": pages},
         "sparkConnect": {"executors": {"min": cluster.min_workers, "max": cluster.max_workers}},

@@ -31,7 +31,7 @@ needs_helm = pytest.mark.skipif(
 INSTALLATION: dict[str, Any] = {
     "secrets": {"name": "platform-secrets"},
     "images": {"registry": "registry.example.org/media-analytics"},
-    "buckets": {"lake": "lake-bucket", "logs": "logs-bucket"},
+    "buckets": {"lake": "lake-bucket", "logs": "logs-bucket", "backups": "backups-bucket"},
     "settings": {
         "channels": {
             "runbooks_url": "https://docs.example.org/runbooks",

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from media_analytics_tests.kubernetes.backfill import backfill
-from media_analytics_tests.kubernetes.chart import install, prepare, rollback, uninstall, upgrade
+from media_analytics_tests.kubernetes.chart import NEW_TAG, install, prepare, rollback, uninstall, upgrade
 from media_analytics_tests.kubernetes.cluster import running
 from media_analytics_tests.kubernetes.programs import ClusterError, programs
 from media_analytics_tests.kubernetes.refusals import rights, security
@@ -25,7 +25,7 @@ def main() -> int:
         print("programs of the cluster: the first build takes 20 minutes and more on two cores", flush=True)
         built = programs()
         print(f"programs after {time.monotonic() - began:.0f} s, in {built}", flush=True)
-        with tempfile.TemporaryDirectory() as folder, running(built, Path(folder)) as cluster:
+        with tempfile.TemporaryDirectory() as folder, running(built, Path(folder), NEW_TAG) as cluster:
             print(f"cluster {cluster.version()} after {time.monotonic() - began:.0f} s", flush=True)
             for check in CHECKS:
                 started = time.monotonic()

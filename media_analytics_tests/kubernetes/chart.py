@@ -5,6 +5,7 @@ Belongs here: what Helm does with the chart, and what must hold afterwards. Does
 """
 
 import io
+import json
 import subprocess
 import zipfile
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ ENVIRONMENT = "prod"
 # Kinds that can be had, for they lie in a Go module: the module and the folder in it.
 KINDS = {
     "CloudNativePG": ("github.com/cloudnative-pg/cloudnative-pg", "config/crd/bases"),
+    "Barman Cloud plugin": ("github.com/cloudnative-pg/plugin-barman-cloud", "config/crd/bases"),
     "KEDA": ("github.com/kedacore/keda/v2", "config/crd/bases"),
     "Prometheus operator": (
         "github.com/prometheus-operator/prometheus-operator",
@@ -53,6 +55,7 @@ _WAIT = ("-n", NAMESPACE, "--wait", "--wait-for-jobs", "--timeout", "5m")
 # Of operators, made by the chart.
 _CUSTOM = (
     *("clusters.postgresql.cnpg.io", "databases.postgresql.cnpg.io", "poolers.postgresql.cnpg.io"),
+    *("scheduledbackups.postgresql.cnpg.io", "objectstores.barmancloud.cnpg.io"),
     *("scaledobjects", "triggerauthentications", "podmonitors", "prometheusrules"),
 )
 NEW_TAG = "0.3.0-upgrade"
@@ -116,12 +119,36 @@ def upgrade(cluster: Cluster) -> Iterator[str]:
     _expect_hook(cluster, "upgrade")
     found = state(cluster, NAMESPACE, NEW_TAG)
     assert "ScaledObject" in found, found
+    assert {"ObjectStore", "ScheduledBackup"} <= set(found.partition("taken: ")[2].split(", ")), found
     assert cluster.get("podmonitors,prometheusrules", "-n", NAMESPACE), "no alarms"
     yield f"contracts applied first; {found}"
+    # As docs/runbooks/restore.md has it.
+    cluster.kubectl("delete", "clusters.postgresql.cnpg.io", f"{RELEASE}-postgresql", "-n", NAMESPACE)
+    folder = f"{ENVIRONMENT}-{NAMESPACE}-{RELEASE}"
+    said = {"recovery.serverName": folder, "backup.serverName": f"{folder}-2"}
+    again = [f"--set-string=postgresql.{name}={value}" for name, value in said.items()]
+    cluster.helm("upgrade", RELEASE, *given, *again, "--no-hooks", *_WAIT)
+    (server,) = cluster.get("clusters.postgresql.cnpg.io", "-n", NAMESPACE)
+    assert set(server["spec"]["bootstrap"]) == {"recovery"}, server["spec"]["bootstrap"]
+    assert server["spec"]["plugins"][0]["parameters"]["serverName"] == f"{folder}-2"
+    yield f"a new server of PostgreSQL takes the data of {folder} and writes to another folder"
 
 
 def rollback(cluster: Cluster) -> Iterator[str]:
-    """The one before returns, after it was asked whether it can work with what is stored."""
+    """The one before returns, after it was asked whether it can work with what is stored; else it is refused."""
+    history = json.loads(cluster.helm("history", RELEASE, "-n", NAMESPACE, "-o", "json"))
+    before = str(max(one["revision"] for one in history))
+    later = f"{NEW_TAG}-later"
+    given = ("--set-string", f"images.tag={later}", "--set", "monitoring.enabled=true")
+    cluster.helm("upgrade", RELEASE, *_given(cluster, FOLDER), *given, *_WAIT)
+    try:
+        cluster.helm("rollback", RELEASE, before, *_WAIT)
+    except ClusterError as error:
+        assert "pre-rollback" in str(error), error
+    else:
+        raise AssertionError("a rollback to a version that would lose data was not refused")
+    assert _tags(cluster, NAMESPACE) == {later}, f"images of {sorted(_tags(cluster, NAMESPACE))}"
+    yield f"to {NEW_TAG}, which cannot work with what is stored: refused, nothing changed"
     cluster.helm("rollback", RELEASE, "1", *_WAIT)
     _expect_hook(cluster, "rollback")
     tags = _tags(cluster, NAMESPACE)
@@ -180,6 +207,9 @@ def _given(cluster: Cluster, chart: Path) -> tuple[str, ...]:
     site = cluster.folder / "site.yaml"
     own = deepcopy(INSTALLATION)
     merge(own, deepcopy(SITE))
+    # A version that refuses a value which it does not know yet.
+    known = yaml.safe_load((chart / "values.yaml").read_text("utf-8"))["buckets"]
+    own["buckets"] = {name: bucket for name, bucket in own["buckets"].items() if name in known}
     site.write_text(yaml.safe_dump(own), "utf-8")
     return str(chart), "-f", str(chart / f"values-{ENVIRONMENT}.yaml"), "-f", str(site)
 

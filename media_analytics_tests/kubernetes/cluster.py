@@ -117,8 +117,8 @@ def process(command: list[str], log: Path, environ: Mapping[str, str] = os.envir
 
 
 @contextmanager
-def running(programs: Path, folder: Path) -> Iterator[Cluster]:
-    """A cluster until the block ends.
+def running(programs: Path, folder: Path, refusing: str) -> Iterator[Cluster]:
+    """A cluster until the block ends. Of images with the tag `refusing`, `contracts plan` fails: kwok runs no code.
 
     Raises:
         AssertionError: the API server is not ready in time.
@@ -170,7 +170,7 @@ def running(programs: Path, folder: Path) -> Iterator[Cluster]:
         )
         start(
             "kwok",
-            *(f"--kubeconfig={cluster.kubeconfig}", f"--config={_write_stages(folder)}"),
+            *(f"--kubeconfig={cluster.kubeconfig}", f"--config={_write_stages(folder, refusing)}"),
             *(
                 "--manage-all-nodes",
                 f"--server-address=127.0.0.1:{nodes}",
@@ -219,11 +219,29 @@ def _write_accounts(folder: Path, url: str, authority: Path) -> None:
     (folder / "tokens.csv").write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def _write_stages(folder: Path) -> Path:
+def _write_stages(folder: Path, refusing: str) -> Path:
     stages = module_folder("sigs.k8s.io/kwok") / "kustomize" / "stage"
+    texts = {one: (stages / f"{one}.yaml").read_text("utf-8") for one in _STAGES}
+    texts["refused"] = _refused(texts["pod/fast/pod-complete"], refusing)
     file = folder / "stages.yaml"
-    file.write_text("\n---\n".join((stages / f"{one}.yaml").read_text("utf-8") for one in _STAGES), "utf-8")
+    file.write_text("\n---\n".join(texts.values()), "utf-8")
     return file
+
+
+def _refused(complete: str, tag: str) -> str:
+    """The stage of a Job's pod that ends well, as one that fails: of `contracts plan` with an image of this tag."""
+    for well, badly in (("exitCode: 0", "exitCode: 1"), ("Completed", "Error"), ("Succeeded", "Failed")):
+        assert well in complete, complete
+        complete = complete.replace(well, badly)
+    stage = yaml.safe_load(complete)
+    stage["metadata"]["name"] = "pod-refused"
+    # The larger weight goes first.
+    stage["spec"]["weight"] = 10_000
+    stage["spec"]["selector"]["matchExpressions"] += [
+        {"key": ".spec.containers.[].command.[]", "operator": "In", "values": ["plan"]},
+        {"key": f'.spec.containers.[].image | endswith(":{tag}")', "operator": "In", "values": ["true"]},
+    ]
+    return yaml.safe_dump(stage)
 
 
 def _node(name: str) -> dict[str, Any]:

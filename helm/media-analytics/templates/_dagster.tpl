@@ -11,6 +11,11 @@
 {{- end -}}
 {{- end }}
 
+{{/* The server's folder among the backups. It has the namespace in it, so that a drill in another one does not write here. */}}
+{{- define "ma.postgresqlFolder" -}}
+{{- .Values.postgresql.backup.serverName | default (printf "%s-%s-%s" .Values.environment .Release.Namespace .Release.Name) -}}
+{{- end }}
+
 {{/* The operator writes this Secret of the databases' owner; elsewhere an administrator does. */}}
 {{- define "ma.postgresqlSecret" -}}
 {{- if .Values.postgresql.enabled -}}

@@ -16,6 +16,20 @@
 {{- if and (not $v.postgresql.enabled) (not (and $v.postgresql.host $v.postgresql.secretName)) -}}
 {{- fail "postgresql.enabled is false, so it lies elsewhere: set postgresql.host and postgresql.secretName" -}}
 {{- end -}}
+{{- with $v.postgresql -}}
+{{- if and .enabled .backup.enabled (not $v.buckets.backups) -}}
+{{- fail "postgresql.backup.enabled is true: set buckets.backups to the bucket that keeps the log of changes, or turn it off and lose all since the last dump" -}}
+{{- end -}}
+{{- if and .recovery.serverName (not .backup.enabled) -}}
+{{- fail "postgresql.recovery.serverName needs postgresql.backup.enabled: the backups are where backups go" -}}
+{{- end -}}
+{{- if and .recovery.targetTime (not .recovery.serverName) -}}
+{{- fail "postgresql.recovery.targetTime says until when, postgresql.recovery.serverName of what: set both" -}}
+{{- end -}}
+{{- if and .recovery.serverName (eq .recovery.serverName (include "ma.postgresqlFolder" $)) -}}
+{{- fail (printf "postgresql.recovery.serverName is %s, the folder that the new server would write to: set postgresql.backup.serverName to another one" .recovery.serverName) -}}
+{{- end -}}
+{{- end -}}
 {{- if and (not $v.kafka.enabled) (eq (include "ma.kafkaIsSecured" .) "true") (not $v.kafka.usersSecret) -}}
 {{- fail "settings.kafka.security_protocol is SASL_SSL and kafka.enabled is false: set kafka.usersSecret to the Secret with the users' passwords and ca.crt" -}}
 {{- end -}}

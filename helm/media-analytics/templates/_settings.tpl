@@ -117,7 +117,7 @@
 
 {{/* What the chart's own object store makes when it starts. */}}
 {{- define "ma.ownBuckets" -}}
-{{- list .Values.buckets.lake .Values.buckets.logs | uniq | join "," -}}
+{{- list .Values.buckets.lake .Values.buckets.logs .Values.buckets.backups | compact | uniq | join "," -}}
 {{- end }}
 
 {{/* Access to the buckets, as every S3 client reads it. */}}

@@ -17,11 +17,21 @@ ALERTS = {alert["name"]: alert for alert in yaml.safe_load((FOLDER / "files/aler
 DASHBOARDS = sorted((FOLDER / "files" / "dashboards").glob("*.json"))
 # What the kubelet tells of volumes; Prometheus adds the pod to what it scrapes.
 _VOLUME = ("namespace", "persistentvolumeclaim")
-ELSEWHERE = {"kubelet_volume_stats_available_bytes": _VOLUME, "kubelet_volume_stats_capacity_bytes": _VOLUME}
+# CloudNativePG 1.30 (config/manager/default-monitoring.yaml) and the plugin 0.14 (web/docs/observability.md).
+_POSTGRESQL = (
+    "cnpg_pg_stat_archiver_last_failed_time",
+    "cnpg_pg_stat_archiver_last_archived_time",
+    "barman_cloud_cloudnative_pg_io_last_available_backup_timestamp",
+)
+ELSEWHERE: dict[str, tuple[str, ...]] = {
+    "kubelet_volume_stats_available_bytes": _VOLUME,
+    "kubelet_volume_stats_capacity_bytes": _VOLUME,
+    **dict.fromkeys(_POSTGRESQL, ()),
+}
 KNOWN = ELSEWHERE | {name: metric.labels for name, metric in (COLLECTOR | platform.METRICS).items()}
 _HISTOGRAMS = {n for n, m in (COLLECTOR | platform.METRICS).items() if m.kind == "histogram"}
 KNOWN |= {f"{name}_bucket": (*KNOWN[name], "le") for name in _HISTOGRAMS}
-_METRIC = re.compile(r"\b(?:collector|platform|kubelet)_\w+")
+_METRIC = re.compile(r"\b(?:collector|platform|kubelet|cnpg|barman)_\w+")
 _LABELS = re.compile(r"by \(([^)]*)\)|\{([^}]*)\}")
 
 
@@ -106,6 +116,14 @@ def test_alarms_are_installed_where_they_are_asked_for() -> None:
         authorized[name] = endpoint.get("authorization")
         is_open = "prometheus.io/scrape" in pod["metadata"].get("annotations", {})
         assert is_open is (authorized[name] is None), "an annotation cannot say a token"
+    postgresql = named(manifests, "PodMonitor", "postgresql")["spec"]
+    assert postgresql["selector"]["matchLabels"]["cnpg.io/cluster"] == "ma-postgresql"
+    (open_to_prometheus,) = [
+        rule
+        for rule in named(manifests, "NetworkPolicy", "postgresql-cluster")["spec"]["ingress"]
+        if "ports" in rule
+    ]
+    assert open_to_prometheus["ports"] == [{"protocol": "TCP", "port": 9187}]
     token = {"name": "platform-secrets", "key": "MEDIA_ANALYTICS_DASHBOARD__TOKEN"}
     assert authorized == {"collector": None, "dashboard-api": {"credentials": token}}
     boards = named(manifests, "ConfigMap", "dashboards")

@@ -31,6 +31,7 @@ def test_values_say_what_the_environment_says(name: Environment) -> None:
     assert values["settings"]["kafka"].get("security_protocol") == said["kafka"].get("security_protocol")
     assert values["settings"]["clickhouse"]["variant"] == said.get("clickhouse", {}).get("variant", "plain")
     assert values["sparkConnect"]["executors"] == {"min": cluster.min_workers, "max": cluster.max_workers}
+    assert values["postgresql"]["backup"]["enabled"] is (name in ("uat", "prod"))
     runs = {"dev": 2, "qa": 4, "uat": 4, "prod": 12}
     assert values["settings"]["automation"]["max_concurrent_runs"] == runs[name]
 

@@ -55,6 +55,12 @@ def nested(path: str, value: Any) -> dict[str, Any]:
         ("objectStore.enabled", True, "objectStore.enabled needs buckets.secretName"),
         ("objectStore.image", "chrislusf/seaweedfs:latest", "/objectStore/image"),
         ("postgresql.enabled", False, "set postgresql.host"),
+        ("postgresql.backup.enabled", True, "set buckets.backups"),
+        ("postgresql.backup.schedule", "0 2 * * *", "/postgresql/backup/schedule"),
+        ("postgresql.backup.retention", "30", "/postgresql/backup/retention"),
+        ("postgresql.recovery.serverName", "qa-old", "needs postgresql.backup.enabled"),
+        ("postgresql.recovery.targetTime", "2026-01-31T12:00:00Z", "postgresql.recovery.serverName of what"),
+        ("postgresql.recovery.targetTime", "yesterday", "/postgresql/recovery/targetTime"),
         ("kafka.enabled", False, "set settings.kafka.bootstrap_servers"),
         ("registry.enabled", False, "set settings.registry.url"),
         ("clickhouse.enabled", False, "set settings.clickhouse.url"),
@@ -67,8 +73,11 @@ def nested(path: str, value: Any) -> dict[str, Any]:
 def test_a_wrong_value_is_refused_with_its_reason(path: str, value: Any, reason: str) -> None:
     from helm_python.errors import HelmError
 
+    given = values("qa", nested(path, value))
+    # Only uat and prod need it.
+    del given["buckets"]["backups"]
     with pytest.raises(HelmError) as refused:
-        render(values("qa", nested(path, value)))
+        render(given)
     assert reason in str(refused.value)
 
 
@@ -91,6 +100,15 @@ def test_an_object_store_is_here_or_elsewhere() -> None:
     }
     with pytest.raises(HelmError, match=r"buckets\.endpoint names another object store"):
         render(values("qa", both))
+
+
+def test_a_recovered_server_writes_to_another_folder() -> None:
+    """Two histories in one folder are none: the plugin would refuse, and nobody would keep the log of changes."""
+    from helm_python.errors import HelmError
+
+    same = {"postgresql": {"recovery": {"serverName": "prod-analytics-ma"}}}
+    with pytest.raises(HelmError, match=r"set postgresql\.backup\.serverName"):
+        render(values("prod", same))
 
 
 def test_a_secured_log_elsewhere_needs_its_users() -> None:
