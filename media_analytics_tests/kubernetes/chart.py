@@ -158,8 +158,14 @@ def rollback(cluster: Cluster) -> Iterator[str]:
 
 
 def uninstall(cluster: Cluster) -> Iterator[str]:
-    """Nothing of the installation stays once the Jobs of ended runs are gone: their pods hold the health files."""
+    """Stores stay. Nothing else does once the Jobs of ended runs are gone: their pods hold the health files."""
+    cluster.helm("upgrade", RELEASE, *_given(cluster, FOLDER), *_WAIT)
     cluster.helm("uninstall", RELEASE, "-n", NAMESPACE, "--timeout", "5m")
+    stores = ("clusters.postgresql.cnpg.io,objectstores.barmancloud.cnpg.io", "-n", NAMESPACE)
+    kept = sorted(one["kind"] for one in cluster.get(*stores))
+    assert kept == ["Cluster", "ObjectStore"], kept
+    yield f"what holds data is there: {', '.join(kept)}"
+    cluster.kubectl("delete", *stores, "-l", f"app.kubernetes.io/instance={RELEASE}", "--timeout=60s")
     cluster.kubectl(
         "delete", "jobs", "-n", NAMESPACE, "-l", f"media-analytics.io/release={RELEASE}", "--timeout=60s"
     )

@@ -239,6 +239,26 @@ def test_stores_are_replicated_where_the_environment_says_so() -> None:
         assert pools == ({"broker": 1, "controller": 1} if name == "dev" else {"broker": 3, "controller": 3})
 
 
+def test_uninstalling_deletes_no_data(case: tuple[str, list[Manifest]]) -> None:
+    """What holds data, and what could not be made again over its volumes, stays when the release goes."""
+    kept = {m["kind"] for m in case[1]
+            if m["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep"}  # fmt: skip
+    made = {m["kind"] for m in case[1]}
+    assert kept - {"PersistentVolumeClaim"} == made & {
+        "Kafka",
+        "KafkaNodePool",
+        "KafkaTopic",
+        "Cluster",
+        "ObjectStore",
+    }
+    for manifest in case[1]:
+        if manifest["kind"] == "KafkaNodePool":
+            assert [v["deleteClaim"] for v in manifest["spec"]["storage"]["volumes"]] == [False]
+        if manifest["kind"].startswith("ClickHouse"):
+            claims = manifest["spec"]["templates"]["volumeClaimTemplates"]
+            assert [claim["reclaimPolicy"] for claim in claims] == ["Retain"]
+
+
 def test_one_daemon_one_sink_one_stream(case: tuple[str, list[Manifest]]) -> None:
     """Two at once, even for the moment of an upgrade, would write twice or fence each other."""
     for name in ("dagster-daemon", "sink", "stream"):

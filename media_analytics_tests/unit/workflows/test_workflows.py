@@ -73,6 +73,35 @@ def test_the_way_to_production() -> None:
     assert [step["run"] for step in jobs["qa"]["steps"][1:]] == ["make ci-deploy", "make ci-data-quality"]
 
 
+def test_a_pull_request_has_access_of_its_own_and_leaves_nothing() -> None:
+    """Its workflow runs what the branch says: with dev's access it could do to dev what it liked."""
+    workflow = _read("pr-environment")
+    jobs = workflow["jobs"]
+    assert {job["environment"] for job in jobs.values()} == {"pull-request"}
+    assert "pull-request" not in get_args(Environment)
+    install, remove = jobs["install"], jobs["remove"]
+    namespace = install["steps"][-1]["env"]["NAMESPACE"]
+    assert namespace == remove["steps"][-1]["env"]["NAMESPACE"] == "pr-${{ github.event.number }}"
+    assert install["steps"][-1]["env"]["ENVIRONMENT"] == "dev"
+    # Each way out of having one: closed with the label, or the label taken away. And back in: opened again.
+    assert set(workflow[True]["pull_request"]["types"]) == {
+        *("labeled", "synchronize", "reopened"),
+        *("unlabeled", "closed"),
+    }
+    for action in ("unlabeled", "closed"):
+        assert f"github.event.action != '{action}'" in install["if"]
+        assert f"github.event.action == '{action}'" in remove["if"]
+
+
+@pytest.mark.parametrize(
+    "job", ["deploy images", "pr-environment install", "pr-environment remove", "data-quality report"]
+)
+def test_a_repository_without_a_registry_deploys_and_asks_nothing(job: str) -> None:
+    """A fork would be red every day."""
+    workflow, name = job.split()
+    assert _read(workflow)["jobs"][name]["if"].startswith("vars.REGISTRY != ''")
+
+
 def test_quality_is_asked_of_every_environment_every_day() -> None:
     workflow = _read("data-quality")
     # YAML 1.1 reads the key `on` as true.
