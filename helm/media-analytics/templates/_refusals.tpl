@@ -45,6 +45,18 @@
 {{- if gt (int $v.enricher.replicaCount) $partitions -}}
 {{- fail (printf "enricher.replicaCount is %d, more than the %d partitions of user.raw" (int $v.enricher.replicaCount) $partitions) -}}
 {{- end -}}
+{{- range $part := tuple "collector" "dagsterWebserver" "enricher" -}}
+{{- with (get $v $part).autoscaling -}}
+{{- if gt (int .minReplicas) (int .maxReplicas) -}}
+{{- fail (printf "%s.autoscaling.minReplicas is %d, more than its maxReplicas %d" $part (int .minReplicas) (int .maxReplicas)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- with $v.sparkConnect.executors -}}
+{{- if gt (int .min) (int .max) -}}
+{{- fail (printf "sparkConnect.executors.min is %d, more than its max %d" (int .min) (int .max)) -}}
+{{- end -}}
+{{- end -}}
 {{- if and $v.kafka.enabled (ne (dig "kafka" "security_protocol" "SASL_SSL" $v.settings) "SASL_SSL") -}}
 {{- fail "settings.kafka.security_protocol must be SASL_SSL (or left out) while kafka.enabled is true: the chart's event log takes nothing else" -}}
 {{- end -}}
