@@ -144,7 +144,7 @@ def rollback(cluster: Cluster) -> Iterator[str]:
     try:
         cluster.helm("rollback", RELEASE, before, *_WAIT)
     except ClusterError as error:
-        assert "pre-rollback" in str(error), error
+        assert f"{RELEASE}-contracts-rollback not ready. status: Failed" in str(error), error
     else:
         raise AssertionError("a rollback to a version that would lose data was not refused")
     assert _tags(cluster, NAMESPACE) == {later}, f"images of {sorted(_tags(cluster, NAMESPACE))}"
