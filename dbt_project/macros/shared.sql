@@ -100,12 +100,12 @@ limit 1 by (brand, event_id)
   {% endfor -%}
 {%- endmacro %}
 
-{# Measures of articles that belong together: a section's, an author's. #}
+{# Measures of articles that belong together, rows of `pages`: a section's, an author's. #}
 {% macro measures_of_articles() -%}
-  uniqExact(page_key) as articles,
   {% for twin in ["", "_human"] -%}
+    uniqExactIf(pages.page_key, pages.page_views{{ twin }} > 0) as articles{{ twin }},
     {%- for name in ["page_views", "engaged_seconds", "entries", "exits", "shares"] -%}
-      sum({{ name }}{{ twin }}) as {{ name }}{{ twin }},
+      sum(pages.{{ name }}{{ twin }}) as {{ name }}{{ twin }},
     {% endfor -%}
     {{ ratio("engaged_seconds" ~ twin, "page_views" ~ twin) }} as engaged_seconds_per_page_view{{ twin }}
     {{- "," if not loop.last }}

@@ -166,6 +166,29 @@ def subscriptions(intervals: Sequence[Row], days: Iterable[date]) -> Table:
     return found
 
 
+def brand_subscriptions(intervals: Sequence[Row], days: Iterable[date]) -> Table:
+    """Starts, cancels and running subscriptions of a date and brand, over all tiers."""
+    found: Table = {}
+    groups = grouped(
+        (
+            row | {"date": day, "brand": brand}
+            for (day, brand, _), row in subscriptions(intervals, days).items()
+        ),
+        lambda row: (row["date"], row["brand"]),
+    )
+    for key, rows in groups.items():
+        found[key] = {
+            f"{said}{twin}": sum(row[f"{name}{twin}"] for row in rows)
+            for said, name in (
+                ("subscription_starts", "starts"),
+                ("subscription_cancels", "cancels"),
+                ("active_subscriptions", "active"),
+            )
+            for twin in ("", "_human")
+        }
+    return found
+
+
 def articles(events: Sequence[Row], sessions: Sequence[Sequence[Row]], catalogue: Sequence[Row]) -> Table:
     """Views, engaged time, entries, exits and recirculation of a page, by walking through each session.
 
@@ -225,8 +248,9 @@ def sections(pages: Sequence[Row], catalogue: Sequence[Row], author: bool = Fals
     """Pages of a date by the section, or the authors, that the catalogue named at its end."""
 
     def measure(rows: Sequence[Row]) -> Row:
-        found: Row = {"articles": len({row["page_key"] for row in rows})}
+        found: Row = {}
         for twin in ("", "_human"):
+            found[f"articles{twin}"] = len({row["page_key"] for row in rows if row[f"page_views{twin}"]})
             for name in ("page_views", "entries", "exits", "shares"):
                 found[name + twin] = sum(row[name + twin] for row in rows)
             engaged = exact_sum(row[f"engaged_seconds{twin}"] for row in rows)

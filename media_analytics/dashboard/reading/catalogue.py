@@ -39,7 +39,7 @@ _ENGAGED = Measure("engaged_seconds_per_page_view", "Engaged time a page view", 
 _READ = (
     Measure("page_views", "Page views"),
     _ENGAGED,
-    Measure("articles", "Pages read a day", fold="per_day", has_twin=False),
+    Measure("articles", "Pages read a day", fold="per_day"),
     Measure("entries", "Visits that began here"),
     Measure("exits", "Visits that ended here"),
     Measure("shares", "Shares"),
@@ -60,9 +60,9 @@ _WATCHING = (_PLAYS, _COMPLETED, _WATCHED, _ERRORS)
 
 # What a publication sells and shows, of dates and of months.
 _BUSINESS = (
-    Measure("subscription_starts", "Subscriptions begun", has_twin=False),
-    Measure("subscription_cancels", "Subscriptions cancelled", has_twin=False, is_less_better=True),
-    Measure("active_subscriptions", "Subscriptions running", fold="last", has_twin=False),
+    Measure("subscription_starts", "Subscriptions begun"),
+    Measure("subscription_cancels", "Subscriptions cancelled", is_less_better=True),
+    Measure("active_subscriptions", "Subscriptions running", fold="last"),
     Measure("video_plays", "Video plays", has_twin=False),
     Measure("video_watch_hours", "Hours of video watched", "hours", has_twin=False),
     _ADVERTISING,

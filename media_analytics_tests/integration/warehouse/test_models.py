@@ -87,8 +87,24 @@ def test_brands_by_day_and_month(model: str, recompute: Any, marts: Marts, traff
     same({key: found[key] for key in expected}, expected)
     without_readers = {key: row for key, row in found.items() if key not in expected}
     assert all(row["sessions"] == 0 for row in without_readers.values())
-    starts = sum(row["subscription_starts"] for row in found.values())
-    assert starts == sum(interval["valid_from"] is not None for interval in traffic.intervals())
+
+
+def test_subscriptions_of_brands_by_day_and_month(marts: Marts, traffic: Traffic) -> None:
+    """Would catch robots among the people of the overview, and a month's subscriptions that are not its last day's."""
+    expected = reference.brand_subscriptions(traffic.intervals(), traffic.days)
+    nothing = dict.fromkeys(next(iter(expected.values())), 0)
+    days = marts.rows("bi_brand_days")
+    assert expected.keys() <= days.keys()
+    wanted = {key: expected.get(key, nothing) for key in days}
+    same(days, wanted)
+    assert any(row["active_subscriptions_human"] < row["active_subscriptions"] for row in wanted.values())
+    months = marts.rows("bi_brand_months")
+    for (month, brand), row in months.items():
+        own = {day: wanted[day, brand] for day, b in days if (reference.month_of(day), b) == (month, brand)}
+        for name in nothing:
+            values = [values[name] for values in own.values()]
+            last = own[max(own)][name]
+            assert row[name] == (last if name.startswith("active") else sum(values)), (month, brand, name)
 
 
 def test_new_subscribers_for_each_customer_without_a_subscription(marts: Marts, traffic: Traffic) -> None:

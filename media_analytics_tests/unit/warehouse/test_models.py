@@ -11,7 +11,9 @@ from media_analytics.resources import dbt
 from media_analytics.settings import Settings
 from media_analytics.warehouse.translator import Meta
 
-NODES = dbt.manifest()["nodes"]
+MANIFEST = dbt.manifest()
+NODES = MANIFEST["nodes"]
+UNIT_TESTS = MANIFEST["unit_tests"].values()
 MODELS = {n["name"]: n for n in NODES.values() if n["resource_type"] == "model"}
 DOMAINS = {"realtime", "bi", "editorial", "video"}
 # 0, 1, a week's days and the precision of instants are no decisions of the business.
@@ -49,11 +51,56 @@ def test_a_model_has_tests(name: str) -> None:
     assert any(MODELS[name]["unique_id"] in test["depends_on"]["nodes"] for test in tests)
 
 
-@pytest.mark.parametrize("name", [n for n in MODELS if not n.startswith("int_")])
-def test_a_human_measure_has_its_twin(name: str) -> None:
-    columns = set(MODELS[name]["columns"])
-    lonely = {c for c in columns if c.endswith("_human") and c.removesuffix("_human") not in columns}
-    assert lonely == set()
+# Numbers that robots are not told apart in, and why.
+WITHOUT_TWIN = {
+    "word_count": "of the text, not of who read it",
+    "video_plays": "the video files say nothing of robots",
+    "video_watch_hours": "as video_plays",
+    "ad_revenue_eur": "as video_plays",
+    **{f"{name}_{window}": "calls of applications say nothing of robots"
+       for name in ("calls", "errors", "error_rate") for window in ("30m", "24h")},
+}  # fmt: skip
+# Marts of nothing but video files.
+_VIDEO_FILES = ("video_", "bi_revenue")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_measure_of_readers_has_its_human_twin(name: str) -> None:
+    """Would catch a number that a page shows under People and that counts robots."""
+    columns = MODELS[name]["columns"]
+    measures = {c for c in columns if _is_number(columns[c]["data_type"]) and c not in dimensions(name)}
+    human = {c for c in measures if c.endswith("_human")}
+    assert {c for c in human if c.removesuffix("_human") not in columns} == set()
+    if not name.startswith(_VIDEO_FILES):
+        assert {c for c in measures - human if f"{c}_human" not in columns} <= set(WITHOUT_TWIN)
+
+
+def _is_number(data_type: str) -> bool:
+    return data_type.removeprefix("Nullable(").startswith(("Int", "UInt", "Float"))
+
+
+def dimensions(name: str) -> set[str]:
+    """The columns whose combination a row has alone, by the model's own test."""
+    tests = [
+        n["test_metadata"]["kwargs"]["columns"]
+        for n in NODES.values()
+        if n.get("attached_node") == MODELS[name]["unique_id"]
+        and n["test_metadata"]["name"] == "unique_combination"
+    ]
+    return {column for columns in tests for column in columns}
+
+
+@pytest.mark.parametrize("name", [n for n in MODELS if not n.startswith("stg_")])
+def test_a_model_says_what_one_row_is(name: str) -> None:
+    """Would catch a join that doubles rows; a staging view has the rows of its source."""
+    assert dimensions(name)
+    assert dimensions(name) <= set(MODELS[name]["columns"])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_has_a_unit_test(name: str) -> None:
+    """Would catch logic that only rows of a real store have tried."""
+    assert name in {test["model"] for test in UNIT_TESTS}
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -20,9 +20,11 @@ subscriptions as (
     select
         date,
         brand,
-        sum(starts) as starts,
-        sum(cancels) as cancels,
-        sum(active) as active
+        {% for twin in ["", "_human"] %}
+            sum(starts{{ twin }}) as starts{{ twin }},
+            sum(cancels{{ twin }}) as cancels{{ twin }},
+            sum(active{{ twin }}) as active{{ twin }}{{ "," if not loop.last }}
+        {% endfor %}
     from {{ source("warehouse", "reader_subscriptions") }}
     where {{ is_due("date") }}
     group by date, brand
@@ -43,10 +45,10 @@ select
         {{ ratio("readers.bounces" ~ twin, "readers.viewing_sessions" ~ twin) }} as bounce_rate{{ twin }},
         {{ ratio("readers.page_views" ~ twin, "readers.viewing_sessions" ~ twin) }} as pages_per_session{{ twin }},
         {{ ratio("readers.engaged_seconds" ~ twin, "readers.page_views" ~ twin) }} as engaged_seconds_per_page_view{{ twin }},
+        subscriptions.starts{{ twin }} as subscription_starts{{ twin }},
+        subscriptions.cancels{{ twin }} as subscription_cancels{{ twin }},
+        subscriptions.active{{ twin }} as active_subscriptions{{ twin }},
     {% endfor %}
-    subscriptions.starts as subscription_starts,
-    subscriptions.cancels as subscription_cancels,
-    subscriptions.active as active_subscriptions,
     video.plays as video_plays,
     video.watch_hours as video_watch_hours,
     video.ad_revenue_eur as ad_revenue_eur

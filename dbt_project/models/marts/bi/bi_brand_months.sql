@@ -32,9 +32,11 @@ days as (
     select
         toDate32(toStartOfMonth(date)) as month_date,
         brand,
-        sum(subscription_starts) as subscription_starts,
-        sum(subscription_cancels) as subscription_cancels,
-        argMax(active_subscriptions, date) as active_subscriptions,
+        {% for twin in ["", "_human"] %}
+            sum(subscription_starts{{ twin }}) as subscription_starts{{ twin }},
+            sum(subscription_cancels{{ twin }}) as subscription_cancels{{ twin }},
+            argMax(active_subscriptions{{ twin }}, date) as active_subscriptions{{ twin }},
+        {% endfor %}
         sum(video_plays) as video_plays,
         sum(video_watch_hours) as video_watch_hours,
         sum(ad_revenue_eur) as ad_revenue_eur
@@ -54,9 +56,11 @@ select
     readers.visitors_human as visitors_human,
     readers.page_views_human as page_views_human,
     readers.engaged_seconds_human as engaged_seconds_human,
-    days.subscription_starts as subscription_starts,
-    days.subscription_cancels as subscription_cancels,
-    days.active_subscriptions as active_subscriptions,
+    {% for twin in ["", "_human"] %}
+        days.subscription_starts{{ twin }} as subscription_starts{{ twin }},
+        days.subscription_cancels{{ twin }} as subscription_cancels{{ twin }},
+        days.active_subscriptions{{ twin }} as active_subscriptions{{ twin }},
+    {% endfor %}
     days.video_plays as video_plays,
     days.video_watch_hours as video_watch_hours,
     days.ad_revenue_eur as ad_revenue_eur

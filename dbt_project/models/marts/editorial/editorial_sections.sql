@@ -11,6 +11,6 @@ select
     brand,
     section,
     {{ measures_of_articles() }}
-from {{ ref("editorial_articles") }}
+from {{ ref("editorial_articles") }} as pages
 where {{ is_due("date") }}
 group by date, brand, section
