@@ -1,7 +1,7 @@
 """Every dbt model says what it is: contract, tests, owner, the meaning of every column; limits are variables."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -123,6 +123,22 @@ def test_the_profile_is_that_of_the_settings(make_settings: Callable[..., Settin
     plain = dbt.profile(make_settings())[dbt.PROFILE]["outputs"][dbt.TARGET]
     assert (plain["host"], plain["port"], plain["secure"]) == ("127.0.0.1", 1, False)
     assert "cluster" not in plain
+
+
+def _engines(nodes: Mapping[str, Any]) -> set[str]:
+    """The engines of models that keep rows."""
+    models = (n for n in nodes.values() if n["resource_type"] == "model")
+    return {n["config"]["engine"] for n in models if n["config"]["materialized"] != "view"}
+
+
+@pytest.mark.slow
+def test_on_a_cluster_every_replica_holds_the_rows_of_marts(make_settings: Callable[..., Settings]) -> None:
+    """Would catch a mart that is made on every server and filled on one: the others would show nothing."""
+    assert _engines(NODES) == {"MergeTree()"}
+    settings = make_settings(CLICKHOUSE__URL="https://ch.example.org", CLICKHOUSE__VARIANT="replicated")
+    with dbt.Dbt(settings).invocation(["parse"], "engines") as invocation:
+        assert invocation.wait().is_successful()
+        assert _engines(invocation.get_artifact("manifest.json")["nodes"]) == {"ReplicatedMergeTree()"}
 
 
 def test_a_manifest_that_was_not_made_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
