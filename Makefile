@@ -83,8 +83,8 @@ ci-format-check: $(LINT)/.done ## Fail when a file is not formatted
 ci-chart: setup-test ## The Helm chart: rendered by Helm, checked against three versions of Kubernetes
 	@$(BIN)/python -m pytest -q media_analytics_tests/unit/deployment
 
-ci-tag: ## Tag of the images of this commit, as a workflow's output
-	@echo "tag=$${TAG:-$$(git rev-parse HEAD)}"
+ci-tag: ## Tag of the images of this commit, as a workflow's output; TAG: that of a release that uat has had
+	@docker/tag.sh
 
 ci-images: ## Build the four images and push them to REGISTRY with TAG; needs docker
 	@docker/push.sh

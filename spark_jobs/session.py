@@ -90,7 +90,7 @@ def local_session(
 
 
 def object_store(environ: Mapping[str, str]) -> dict[str, str]:
-    """Where `s3a://` addresses are when that is not AWS: Hadoop finds keys in the usual variables, but not this."""
+    """Where `s3a://` addresses are when that is not AWS. Hadoop finds keys in the usual variables, not all of this."""
     endpoint = environ.get("AWS_ENDPOINT_URL")
     if not endpoint:
         return {}

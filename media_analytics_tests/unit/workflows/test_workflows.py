@@ -68,6 +68,8 @@ def test_the_way_to_production() -> None:
         "uat": "startsWith(github.ref, 'refs/heads/release/') && github.event_name == 'push'",
         "prod": "github.event_name == 'workflow_dispatch'",
     }
+    # A push has chart and images of one commit; by hand the chart would be that of the branch it is started from.
+    assert jobs["prod"]["steps"][0]["with"]["ref"] == jobs["prod"]["steps"][1]["env"]["TAG"]
     for name in way:
         assert jobs[name]["environment"] == jobs[name]["steps"][1]["env"]["ENVIRONMENT"] == name
     assert [step["run"] for step in jobs["qa"]["steps"][1:]] == ["make ci-deploy", "make ci-data-quality"]
