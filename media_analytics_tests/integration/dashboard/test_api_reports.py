@@ -28,15 +28,14 @@ def brand_days() -> list[dict[str, Any]]:
             if (n, brand) == (13, "welt"):
                 continue
             people = 100 * (b + 1) + 10 * n
-            row: dict[str, Any] = {
-                "date": FIRST - timedelta(days=7 - n), "brand": brand, "subscription_starts": n,
-                "subscription_cancels": 1, "active_subscriptions": 50 + n,
-            }  # fmt: skip
+            row: dict[str, Any] = {"date": FIRST - timedelta(days=7 - n), "brand": brand}
             for twin, factor in (("", 2), ("_human", 1)):
                 row |= {
                     f"sessions{twin}": people * factor, f"viewing_sessions{twin}": people * factor,
                     f"visitors{twin}": people * factor - n, f"page_views{twin}": 3 * people * factor + n,
                     f"bounces{twin}": 25 * factor, f"engaged_seconds{twin}": 12.5 * people * factor,
+                    f"subscription_starts{twin}": n * factor, f"subscription_cancels{twin}": factor,
+                    f"active_subscriptions{twin}": (50 + n) * factor,
                 }  # fmt: skip
             if brand == "bild":
                 row |= {"video_plays": 7, "ad_revenue_eur": 1.25}
@@ -59,9 +58,9 @@ def of_database(marts: Planted, first: date, last: date, twin: str = "_human") -
         sum(t.bounces{twin}) / sum(t.viewing_sessions{twin}) AS bounce_rate,
         sum(t.page_views{twin}) / sum(t.viewing_sessions{twin}) AS pages_per_session,
         sum(t.engaged_seconds{twin}) / sum(t.page_views{twin}) AS engaged_seconds_per_page_view,
-        toFloat64(sum(t.subscription_starts)) AS subscription_starts,
+        toFloat64(sum(t.subscription_starts{twin})) AS subscription_starts,
         sum(t.visitors{twin}) / uniqExact(t.date) AS visitors,
-        toFloat64(sumIf(t.active_subscriptions, t.date = toDate32('{last}'))) AS active_subscriptions,
+        toFloat64(sumIf(t.active_subscriptions{twin}, t.date = toDate32('{last}'))) AS active_subscriptions,
         toFloat64(sum(t.video_plays)) AS video_plays, sum(t.ad_revenue_eur) AS ad_revenue_eur
         FROM warehouse.bi_brand_days AS t WHERE t.date BETWEEN toDate32('{first}') AND toDate32('{last}')"""
     )
@@ -187,9 +186,9 @@ def test_months_are_whole_and_only_those_that_are_over_are_compared(api: Api, ma
     before = (last - timedelta(days=1)).replace(day=1)
     views = {this: 50, last: 300, before: 200}
     rows = [
-        {"month_date": month, "brand": brand, "subscription_starts": n}
+        {"month_date": month, "brand": brand}
         | {f"{name}{twin}": n * factor for twin, factor in (("", 2), ("_human", 1))
-           for name in ("page_views", "sessions", "visitors")}
+           for name in ("page_views", "sessions", "visitors", "subscription_starts")}
         for month, n in views.items() for brand in BRANDS
     ]  # fmt: skip
     marts.mart("bi_brand_months", rows)
