@@ -15,6 +15,7 @@ from playwright.sync_api import Browser
 
 from media_analytics.commands.generate import build_marts, fill
 from media_analytics.dashboard.page.script import PAGES
+from media_analytics.publication import newest_published
 from media_analytics.settings import Settings
 from media_analytics_tests.integration.dashboard.seen import PHONE, Seen, open_dashboard
 from media_analytics_tests.services.browser import browser
@@ -62,7 +63,7 @@ def _pictures(chromium: Browser, settings: Settings) -> int:
 
 def _picture(seen: Seen, path: str, name: str) -> int:
     """One file; 1 where the page complained."""
-    last = datetime.now(UTC).date() - timedelta(days=1)
+    last = newest_published(datetime.now(UTC))
     dates = f"dates={last - timedelta(days=SHOWN_DAYS - 1)}&dates={last}"
     seen.page.goto(f"{seen.url}/{'' if path == 'live' else path}?{dates}")
     seen.page.locator("table").first.wait_for(timeout=60_000)

@@ -36,7 +36,7 @@ class Ready(Answer):
 
 
 class BrandNow(Answer):
-    """Readers of a brand in the window. Bots, access logs and imports are left out."""
+    """Readers of a brand in the window. Access logs and imports are left out."""
 
     brand: str
     readers: int = Field(description="Distinct visitors with any event of a page.")
@@ -83,10 +83,11 @@ class LiveNow(Answer):
 
     at: datetime
     window_seconds: int
+    who: Literal["human", "all"] = Field(description="Whose pages are counted: people's, or all traffic.")
     readers: int = Field(description="Sum over brands: a person on two brands counts twice.")
     brands: list[BrandNow]
     articles: list[ArticleNow]
-    families: list[FamilyNow]
+    families: list[FamilyNow] = Field(description="These and what follows: of all brands, robots included.")
     rates: list[RatePoint]
     latency: Latency
 

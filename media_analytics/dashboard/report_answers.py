@@ -14,8 +14,9 @@ from media_analytics.dashboard.answers import Answer
 Who = Literal["human", "all"]
 Unit = Literal["count", "share", "ratio", "seconds", "milliseconds", "hours", "euros", "gigabytes"]
 ReportName = Literal[
-    "overview", "months", "sections", "authors", "cohorts", "subscriptions", "conversions", "countries", "devices",
-    "sources", "videos", "video_sections", "video_revenue", "video_networks", "video_devices", "video_countries",
+    "overview", "months", "articles", "sections", "authors", "cohorts", "subscriptions", "conversions", "countries",
+    "devices", "sources", "referrers", "videos", "video_sections", "video_revenue", "video_networks",
+    "video_devices", "video_countries",
 ]  # fmt: skip
 FileKind = Literal["csv", "parquet"]
 

@@ -13,6 +13,7 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from media_analytics.dashboard.reading.catalogue import REPORTS
+from media_analytics.dashboard.reading.recent import MARTS
 
 DAYS = 30
 NOT_ASKED = {
@@ -68,6 +69,9 @@ def _named(found: Found) -> Iterator[Question]:
     dates = {"first": str(last - timedelta(days=DAYS - 1)), "last": str(last)}
     one = {**dates, "brand": "bild"}
     yield Question("live", "/v1/live")
+    for by in MARTS:
+        for window in ("30m", "24h"):
+            yield Question(f"live {by}, {window}", "/v1/live/{by}", {"window": window}, {"by": by})
     report, rows = "/v1/reports/{report}", "/v1/reports/{report}/rows"
     for name in REPORTS:
         place = {"report": name}

@@ -29,6 +29,7 @@ from media_analytics.dashboard.reading.messages import Messages
 from media_analytics.dashboard.reading.metrics import Metrics
 from media_analytics.dashboard.reading.minutes import Minutes
 from media_analytics.dashboard.reading.proofs import Proofs
+from media_analytics.dashboard.reading.recent import RecentReader
 from media_analytics.dashboard.reading.reports import ReportReader
 from media_analytics.dashboard.reading.streams import Streams
 from media_analytics.dashboard.reading.tables import Tables
@@ -68,7 +69,8 @@ def create_app(settings: Settings) -> App:
     kafka = KafkaLog(settings)
     streams = Streams(kafka, SchemaRegistry(settings))
     files = MinuteFiles(settings)
-    app.include_router(live_routes.router(Live(reader, settings.brands), Minutes(files)))
+    live, recent = Live(reader, settings.brands), RecentReader(reader)
+    app.include_router(live_routes.router(live, recent, Minutes(files)))
     app.include_router(report_routes.router(ReportReader(reader, settings.brands)))
     app.include_router(article_routes.router(Articles(reader), tuple(settings.brands)))
     log = DeltaLog(settings)

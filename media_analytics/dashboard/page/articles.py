@@ -4,24 +4,28 @@ Belongs here: what an editor asks of an article. Does not belong here: what is r
 """
 
 from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from media_analytics.dashboard.page import numbers
 from media_analytics.dashboard.page.client import Client
 from media_analytics.dashboard.page.filters import Chosen, filters
-from media_analytics.dashboard.page.parts import bars, lines_by_number, table
+from media_analytics.dashboard.page.parts import Cell, bars, lines_by_number, table
 from media_analytics.dashboard.page.report_parts import (
     NO_NUMBERS,
     caption_of_dates,
     catalogue,
     course,
+    files,
     metrics,
     renewed_slowly,
 )
 from media_analytics.errors import ServiceError
 
+REPORTS = ("articles",)
 SHOWN = 20
+_FILTERS = ("dates", "brand", "who", "search")
 
 
 def show(client: Client) -> None:
@@ -40,20 +44,27 @@ def show(client: Client) -> None:
         st.error(f"No articles now: {error}.")
         return
     _found(found, words)
+    files(client, REPORTS[0], chosen)
     is_new_search = st.session_state.setdefault("searched", words) != words
     st.session_state["searched"] = words
     _choice(client, chosen, found, "" if is_new_search else str(st.query_params.get("article", "")))
 
 
+def link(brand: str, page_key: str) -> str:
+    """The address of one article's life, with the filters that this page's address has."""
+    kept = [(name, value) for name in _FILTERS for value in st.query_params.get_all(name)]
+    return "articles?" + urlencode([*kept, ("article", f"{brand} {page_key}")])
+
+
 def _found(found: list[dict[str, Any]], words: str) -> None:
     table(
         "Most read",
-        ("Article*", "Publication", "Section", "Page views#", "Engaged time for each#"),
+        ("Article*", "Brand", "Section", "Page views#", "Engaged time for each#"),
         [
             (
-                _name(a),
+                Cell(_name(a), link=link(a["brand"], a["page_key"])),
                 numbers.brand(a["brand"]),
-                a["section"],
+                numbers.word(a["section"]),
                 numbers.count(a["page_views"]),
                 numbers.measure(a["engaged_seconds_per_page_view"], "seconds"),
             )
@@ -63,6 +74,10 @@ def _found(found: list[dict[str, Any]], words: str) -> None:
         if words
         else NO_NUMBERS,
     )
+    if len(found) == SHOWN:
+        st.caption(
+            f"Shown are the {SHOWN} most read; a search finds the others, a file holds all of them by date."
+        )
 
 
 def _name(article: dict[str, Any]) -> str:
@@ -73,7 +88,7 @@ def _choice(client: Client, chosen: Chosen, found: list[dict[str, Any]], linked:
     """One article: that of the link, else the one most read; after another search its first."""
     titles = {f"{a['brand']} {a['page_key']}": f"{_name(a)} ({numbers.brand(a['brand'])})" for a in found}
     if linked and linked not in titles and " " in linked:
-        titles = {linked: linked} | titles
+        titles = {linked: _of_link(client, chosen, linked)} | titles
     if not titles:
         return
     keys = list(titles)
@@ -85,16 +100,32 @@ def _choice(client: Client, chosen: Chosen, found: list[dict[str, Any]], linked:
     renewed_slowly(lambda: _life(client, chosen, brand, page_key))
 
 
-def _life(client: Client, chosen: Chosen, brand: str, page_key: str) -> None:
+def _of_link(client: Client, chosen: Chosen, linked: str) -> str:
+    """What the article of a link is called, also where it is none of those found."""
+    brand, _, page_key = linked.partition(" ")
+    try:
+        headline = _asked(client, chosen, brand, page_key)["headline"]
+    except ServiceError:
+        # Its part of the page says why, and tries again.
+        headline = None
+    return f"{headline or page_key} ({numbers.brand(brand)})"
+
+
+def _asked(client: Client, chosen: Chosen, brand: str, page_key: str) -> dict[str, Any]:
     asked = chosen.parameters | {"brand": brand, "page_key": page_key}
-    life = client.get("/v1/articles/one", **asked)
+    life: dict[str, Any] = client.get("/v1/articles/one", **asked)
+    return life
+
+
+def _life(client: Client, chosen: Chosen, brand: str, page_key: str) -> None:
+    life = _asked(client, chosen, brand, page_key)
     table(
         "What it is",
         ("Headline*", "Section", "Authors", "Words#", "For subscribers"),
         [
             (
                 life["headline"] or page_key,
-                life["section"] or numbers.NOTHING,
+                numbers.word(life["section"]) if life["section"] else numbers.NOTHING,
                 ", ".join(life["authors"]) or numbers.NOTHING,
                 numbers.count(life["word_count"]),
                 "yes" if life["is_premium"] else "no",
@@ -110,7 +141,9 @@ def _life(client: Client, chosen: Chosen, brand: str, page_key: str) -> None:
     _first_hours(life["first_hours"])
     st.subheader("Where its readers came from")
     if life["sources"]:
-        rows = [{"Source": s["referrer_medium"], "views": s["page_views"]} for s in life["sources"]]
+        rows = [
+            {"Source": numbers.word(s["referrer_medium"]), "views": s["page_views"]} for s in life["sources"]
+        ]
         bars(rows, x="views", y="Source", x_title="Page views")
     else:
         st.caption("Nothing is known of them on these dates.")

@@ -5,12 +5,18 @@ Belongs here: which reports it shows. Does not belong here: how a report looks (
 
 import streamlit as st
 
+from media_analytics.dashboard.page import numbers
 from media_analytics.dashboard.page.client import Client
 from media_analytics.dashboard.page.filters import filters
 from media_analytics.dashboard.page.report_parts import catalogue, meanings, section
 
-REPORTS = ("sources", "countries", "devices")
-_HEADINGS = {"sources": "Where they came from", "countries": "Countries", "devices": "Devices"}
+REPORTS = ("sources", "referrers", "countries", "devices")
+_HEADINGS = {
+    "sources": "Where they came from",
+    "referrers": "Sources by name",
+    "countries": "Countries",
+    "devices": "Devices",
+}
 
 
 def show(client: Client) -> None:
@@ -21,5 +27,17 @@ def show(client: Client) -> None:
     if known and chosen:
         for report in REPORTS:
             is_first = report == REPORTS[0]
-            section(client, known, report, chosen, heading=_HEADINGS[report], shows_total=is_first)
+            section(
+                client,
+                known,
+                report,
+                chosen,
+                named=numbers.word,
+                heading=_HEADINGS[report],
+                shows_total=is_first,
+            )
+            if report == "referrers":
+                st.caption(
+                    "Visits whose source has no name, those that came by themselves for example, are left out."
+                )
         meanings(known, *REPORTS)

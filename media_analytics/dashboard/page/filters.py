@@ -1,16 +1,16 @@
 """Filters that pages of reports share; they stand in the address, so that a link opens the same numbers.
 
-Belongs here: dates, brands, people or all, the reader's time zone. Does not belong here: numbers.
+Belongs here: dates, brands, people or all. Does not belong here: numbers.
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
 from media_analytics.dashboard.page import numbers
+from media_analytics.dashboard.page.parts import zone
 
 WHO = {"human": "People", "all": "All traffic"}
 
@@ -47,19 +47,31 @@ def filters(
     days: int | None = None,
     earlier: int = 0,
 ) -> Chosen | None:
-    """Show the filters; None while a person has not chosen both dates.
+    """Show the filters; None while there is no date.
 
     Dates of another kind than a report's have a `key` in the address and a `label` of their own, and unless chosen the
     last so many `days`, ending so many days `earlier`.
     """
-    left, middle, right = st.columns((2, 3, 2))
+    left, right = st.columns((2, 5))
     first, last = (date.fromisoformat(known[name]) for name in ("first", "last"))
     last -= timedelta(days=earlier)
     if days:
         first = last - timedelta(days=days - 1)
     dates = left.date_input(label, (first, last), format="YYYY-MM-DD", key=key, bind="query-params")
-    brands = middle.multiselect(
-        "Publications",
+    with right:
+        brands, who = of_readers(known)
+    if not dates:
+        st.info("Choose the first date and the last.")
+        return None
+    # One date alone: the first of two that a person is choosing, or a link to one day, which names it once.
+    return Chosen(dates[0], dates[-1], brands, who)
+
+
+def of_readers(known: dict[str, Any]) -> tuple[tuple[str, ...], str]:
+    """Show the filters of brands and of people or all; the brands that were chosen (none: all of them), and who."""
+    left, right = st.columns((3, 2))
+    brands = left.multiselect(
+        "Brands",
         known["brands"],
         format_func=numbers.brand,
         placeholder="All",
@@ -76,18 +88,7 @@ def filters(
         bind="query-params",
         help="People leaves out visits that look like a robot's.",
     )
-    if len(dates) != 2:
-        st.info("Choose the first date and the last.")
-        return None
-    return Chosen(dates[0], dates[1], tuple(brands), who)
-
-
-def zone() -> tzinfo:
-    """The time zone of the reader's browser; UTC where it does not say."""
-    try:
-        return ZoneInfo(st.context.timezone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        return UTC
+    return tuple(brands), str(who)
 
 
 def days_are_utc() -> str:

@@ -10,8 +10,7 @@ import streamlit as st
 
 from media_analytics.dashboard.page import numbers
 from media_analytics.dashboard.page.client import Client
-from media_analytics.dashboard.page.filters import zone
-from media_analytics.dashboard.page.parts import Cell, renewed, table
+from media_analytics.dashboard.page.parts import Cell, renewed, table, zone
 
 RENEW_SECONDS = 10.0
 DAYS = {"7 days": 7, "30 days": 30, "a year": 366}
@@ -68,7 +67,7 @@ def _restated(client: Client, days: int) -> None:
         (
             "Date (UTC)",
             "Table*",
-            "Publication",
+            "Brand",
             "Measure",
             "Before#",
             "After#",
@@ -84,7 +83,7 @@ def _restated(client: Client, days: int) -> None:
                 numbers.exact(r["old_value"]),
                 numbers.exact(r["new_value"]),
                 r["cause"],
-                numbers.here(r["recorded_at"], own),
+                numbers.day_and_clock(r["recorded_at"], own),
             )
             for r in found["items"]
         ],

@@ -10,7 +10,7 @@ import streamlit as st
 
 from media_analytics.dashboard.page import numbers
 from media_analytics.dashboard.page.client import Client
-from media_analytics.dashboard.page.parts import Cell, lines, renewed, table
+from media_analytics.dashboard.page.parts import Cell, lines, renewed, table, zone
 
 MINUTES = 60
 
@@ -25,6 +25,7 @@ def _minutes(client: Client) -> None:
     results = client.get("/v1/interactions/minutes", limit=MINUTES)["items"]
     anomalies = client.get("/v1/interactions/anomalies", limit=20)["items"]
     newest = results[0] if results else None
+    own = zone()
     first, second, third = st.columns(3)
     first.metric("Interactions in the newest minute", numbers.count(newest["total"] if newest else None))
     second.metric("Error rate in the newest minute", numbers.share(_error_rate(newest)))
@@ -42,17 +43,18 @@ def _minutes(client: Client) -> None:
         st.subheader("Error rate")
         lines(points, x="at", y="errors", series="type", y_title="Errors (% of interactions)")
     table(
-        "Newest minute by type" + (f", from {numbers.clock(newest['window_start'])} UTC" if newest else ""),
+        "Newest minute by type"
+        + (f", from {numbers.clock(newest['window_start'], own)} ({own})" if newest else ""),
         ("Type", "Interactions#", "Errors#", "Error rate#", "Hour before#", "Score#", ""),
         [_row(name, found) for name, found in newest["event_types"].items()] if newest else [],
         nothing="No interactions in the newest minute." if newest else "No minute has been analysed yet.",
     )
     table(
         "Anomalies of the last 24 hours of results",
-        ("Minute (UTC)", "Type", "Error rate#", "Hour before#", "Score#"),
+        (f"Minute ({own})", "Type", "Error rate#", "Hour before#", "Score#"),
         [
             (
-                numbers.day_and_clock(a["window_start"]),
+                numbers.day_and_clock(a["window_start"], own),
                 a["event_type"],
                 numbers.share(a["error_rate"]),
                 numbers.share(a["baseline_error_rate"]),

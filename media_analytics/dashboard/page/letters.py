@@ -11,7 +11,7 @@ import streamlit as st
 
 from media_analytics.dashboard.page import numbers
 from media_analytics.dashboard.page.client import Client
-from media_analytics.dashboard.page.parts import come_back, renewed, table
+from media_analytics.dashboard.page.parts import come_back, renewed, table, zone
 from media_analytics.errors import ServiceError
 
 DAYS = {"1 day": 1, "7 days": 7, "30 days": 30}
@@ -48,9 +48,10 @@ def _groups(client: Client, days: int) -> None:
 
 def groups_table(caption: str, groups: list[dict[str, Any]]) -> None:
     """Groups, most letters left first."""
+    own = zone()
     table(
         caption,
-        ("Group", "Family", "Rule", "Field", "Producer*", "Letters#", "Recovered#", "Newest (UTC)"),
+        ("Group", "Family", "Rule", "Field", "Producer*", "Letters#", "Recovered#", f"Newest ({own})"),
         [
             (
                 g["group"],
@@ -60,7 +61,7 @@ def groups_table(caption: str, groups: list[dict[str, Any]]) -> None:
                 g["producer"],
                 numbers.count(g["letters"]),
                 numbers.count(g["recovered"]),
-                numbers.day_and_clock(g["last_seen_at"]),
+                numbers.day_and_clock(g["last_seen_at"], own),
             )
             for g in groups
         ],
@@ -70,12 +71,13 @@ def groups_table(caption: str, groups: list[dict[str, Any]]) -> None:
 
 def _letters(client: Client, code: str, days: int) -> None:
     letters = client.get(f"/v1/dead-letters/groups/{code}", days=days, limit=SHOWN)["items"]
+    own = zone()
     table(
         f"The newest letters of {code}",
-        ("Received (UTC)", "Stage", "Route", "Size#", "Shape of the original*"),
+        (f"Received ({own})", "Stage", "Route", "Size#", "Shape of the original*"),
         [
             (
-                numbers.day_and_clock(one["received_at"]),
+                numbers.day_and_clock(one["received_at"], own),
                 one["stage"],
                 one["route"],
                 numbers.size(one["original_length"]),

@@ -95,17 +95,12 @@ def size(value: float | None) -> str:
     return f"{value:,.0f} {_SIZES[step]}" if step == 0 else f"{value:,.1f} {_SIZES[step]}"
 
 
-def clock(instant: str | None) -> str:
-    """`12:03:09` of an instant in ISO 8601, UTC."""
-    return NOTHING if instant is None else f"{datetime.fromisoformat(instant):%H:%M:%S}"
+def clock(instant: str | None, zone: tzinfo) -> str:
+    """`13:03:09` of an instant in ISO 8601, in the reader's zone."""
+    return NOTHING if instant is None else f"{datetime.fromisoformat(instant).astimezone(zone):%H:%M:%S}"
 
 
-def day_and_clock(instant: str | None) -> str:
-    """`2026-01-31 12:03` of an instant in ISO 8601, UTC."""
-    return NOTHING if instant is None else f"{datetime.fromisoformat(instant):%Y-%m-%d %H:%M}"
-
-
-def here(instant: str | None, zone: tzinfo) -> str:
+def day_and_clock(instant: str | None, zone: tzinfo) -> str:
     """`2026-01-31 13:03` of an instant in ISO 8601, in the reader's zone."""
     return (
         NOTHING if instant is None else f"{datetime.fromisoformat(instant).astimezone(zone):%Y-%m-%d %H:%M}"
@@ -132,6 +127,12 @@ def month_before(first: str) -> str:
 def change_from(value: float | None, before: float | None) -> float | None:
     """How a value changed; None where there is nothing to compare."""
     return value / before - 1 if value is not None and before else None
+
+
+def word(name: str) -> str:
+    """`home_page` as `Home page`, `tv` as `TV`: what a catalogue or a rule calls a section, a source, a device."""
+    said = name.replace("_", " ")
+    return said.upper() if len(said) <= 2 else said[:1].upper() + said[1:]
 
 
 def brand(name: str) -> str:

@@ -41,10 +41,10 @@ def show(client: Client) -> None:
 
 
 def _months(found: dict[str, Any]) -> None:
-    """A row for each month and publication, the newest month first, beside the month before."""
+    """A row for each month and brand, the newest month first, beside the month before."""
     measures = found["measures"]
     rows = {(row["date"], row["name"]): row["values"] for row in found["days"]}
-    heads = ["Month", "Publication"]
+    heads = ["Month", "Brand"]
     for one in measures:
         heads += [f"{one['title']}#", "Change#"]
     lines = []

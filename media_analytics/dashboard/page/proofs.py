@@ -10,7 +10,7 @@ import streamlit as st
 
 from media_analytics.dashboard.page import numbers
 from media_analytics.dashboard.page.client import Client
-from media_analytics.dashboard.page.parts import Cell, renewed, table
+from media_analytics.dashboard.page.parts import Cell, renewed, table, zone
 
 HOURS = {"1 hour": 1, "24 hours": 24, "7 days": 168}
 _STORES = {"realtime": "ClickHouse", "lake": "lake"}
@@ -27,7 +27,7 @@ def show(client: Client) -> None:
 
 def _complete(client: Client, hours: int) -> None:
     found = client.get("/v1/completeness", hours=hours)
-    proofs = found["proofs"]
+    proofs, own = found["proofs"], zone()
     first, second, third, fourth = st.columns(4)
     verdict = {None: numbers.NOTHING, True: "complete", False: "red"}[found["is_complete"]]
     first.metric("Verdict", verdict)
@@ -36,7 +36,16 @@ def _complete(client: Client, hours: int) -> None:
     fourth.metric("Twice", numbers.count(_sum(proofs, "duplicates") if proofs else None))
     table(
         "Topics and stores",
-        ("Topic*", "Store", "Messages#", "Dead letters#", "Missing#", "Twice#", "Judged through (UTC)", ""),
+        (
+            "Topic*",
+            "Store",
+            "Messages#",
+            "Dead letters#",
+            "Missing#",
+            "Twice#",
+            f"Judged through ({own})",
+            "",
+        ),
         [
             (
                 p["topic"],
@@ -45,7 +54,7 @@ def _complete(client: Client, hours: int) -> None:
                 numbers.count(p["dead_letters"]),
                 numbers.count(p["missing"]),
                 numbers.count(p["duplicates"]),
-                numbers.day_and_clock(p["judged_through"]),
+                numbers.day_and_clock(p["judged_through"], own),
                 Cell("red", "red") if p["red"] else Cell("complete", "green"),
             )
             for p in proofs
@@ -56,10 +65,10 @@ def _complete(client: Client, hours: int) -> None:
     if red:
         table(
             "Minutes that are red",
-            ("Minute (UTC)", "Topic*", "Store", "Partition#", "Offsets#", "Missing#", "Twice#"),
+            (f"Minute ({own})", "Topic*", "Store", "Partition#", "Offsets#", "Missing#", "Twice#"),
             [
                 (
-                    numbers.day_and_clock(m["minute"]),
+                    numbers.day_and_clock(m["minute"], own),
                     p["topic"],
                     _STORES[p["store"]],
                     numbers.count(m["partition"]),
@@ -76,10 +85,10 @@ def _complete(client: Client, hours: int) -> None:
 
 
 def _fresh(client: Client) -> None:
-    tables = client.get("/v1/freshness")["items"]
+    tables, own = client.get("/v1/freshness")["items"], zone()
     table(
         "Newest data by table",
-        ("Table*", "State", "Age#", "Late after#", "Stale after#", "Newest change (UTC)"),
+        ("Table*", "State", "Age#", "Late after#", "Stale after#", f"Newest change ({own})"),
         [
             (
                 t["table"],
@@ -87,7 +96,7 @@ def _fresh(client: Client) -> None:
                 numbers.duration(t["age_seconds"]),
                 numbers.duration(t["warn_seconds"]),
                 numbers.duration(t["fail_seconds"]),
-                numbers.day_and_clock(t["changed_at"]),
+                numbers.day_and_clock(t["changed_at"], own),
             )
             for t in tables
         ],

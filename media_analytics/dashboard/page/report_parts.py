@@ -17,7 +17,8 @@ from media_analytics.errors import ServiceError
 
 # Numbers of days change once an hour.
 RENEW_SECONDS = 15.0
-_PER_ROW = 4
+# Two stand beside each other on a phone.
+_METRIC_PIXELS = 171
 _FILES = {"csv": ("CSV", "text/csv"), "parquet": ("Parquet", "application/vnd.apache.parquet")}
 NO_NUMBERS = (
     "There are no numbers yet. They are made once an hour from what readers did; the first ones stand here about an "
@@ -95,17 +96,16 @@ def _total(found: dict[str, Any]) -> None:
 
 def metrics(found: dict[str, Any]) -> None:
     """Each measure with its change and, under a question mark, its meaning."""
-    measures = found["measures"]
-    for start in range(0, len(measures), _PER_ROW):
-        columns = st.columns(_PER_ROW)
-        for column, one in zip(columns, measures[start : start + _PER_ROW], strict=False):
+    with st.container(horizontal=True):
+        for one in found["measures"]:
             now = found["total"][one["name"]]
-            column.metric(
+            st.metric(
                 one["title"],
                 numbers.measure(now["value"], one["unit"]),
                 None if now["change"] is None else numbers.change(now["change"]),
                 delta_color="inverse" if one["is_less_better"] else "normal",
                 help=one["means"],
+                width=_METRIC_PIXELS,
             )
 
 
@@ -133,7 +133,7 @@ def has_numbers(found: dict[str, Any], not_yet: str = NO_NUMBERS) -> bool:
         st.info(
             f"Nothing was counted from {numbers.days(found['first'], found['last'])} for this choice. The newest "
             f"date with numbers is {numbers.days(found['newest'], found['newest'])}: choose other dates or more "
-            "publications."
+            "brands."
         )
     else:
         return True
@@ -155,17 +155,28 @@ def course(found: dict[str, Any], measure: str, named: Named) -> None:
     st.caption(one["means"])
 
 
+# What people call a dimension whose column has another name.
+_DIMENSIONS = {
+    "cdn": "network",
+    "country_code": "country",
+    "device_type": "device",
+    "referrer_medium": "kind of source",
+    "referrer_source": "source",
+    "tier": "kind",
+    "week_number": "week",
+}
 _UNITS = {"seconds": "s", "milliseconds": "ms", "hours": "h", "euros": "\N{EURO SIGN}", "gigabytes": "GB"}
 
 
 def members(found: dict[str, Any], named: Named) -> None:
     """Each member with its measures and their changes."""
     measures = found["measures"]
-    heads = [found["dimension"].replace("_", " ").capitalize()]
+    dimension = _DIMENSIONS.get(found["dimension"], found["dimension"])
+    heads = [dimension.capitalize()]
     for one in measures:
         heads += [f"{one['title']}#", "Change#"]
     table(
-        f"By {found['dimension'].replace('_', ' ')}, {numbers.days(found['first'], found['last'])}",
+        f"By {dimension}, {numbers.days(found['first'], found['last'])}",
         heads,
         [_row(member, measures, named) for member in found["members"]],
         nothing="Nothing was counted.",
@@ -190,20 +201,20 @@ def coloured(change: float | None, is_less_better: bool) -> Cell:
 
 def files(client: Client, report: str, chosen: Chosen) -> None:
     """The rows of a report as files; they are asked for when somebody wants them."""
-    columns = st.columns((1, 1, 4))
-    for column, (kind, (label, media_type)) in zip(columns, _FILES.items(), strict=False):
+    with st.container(horizontal=True):
+        for kind, (label, media_type) in _FILES.items():
 
-        def content(kind: str = kind) -> bytes:
-            return client.content(f"/v1/reports/{report}/rows", kind=kind, **chosen.parameters)
+            def content(kind: str = kind) -> bytes:
+                return client.content(f"/v1/reports/{report}/rows", kind=kind, **chosen.parameters)
 
-        column.download_button(
-            label,
-            content,
-            file_name=f"{report}_{chosen.first}_{chosen.last}_{chosen.who}.{kind}",
-            mime=media_type,
-            key=f"{report}_{kind}",
-            on_click="ignore",
-        )
+            st.download_button(
+                label,
+                content,
+                file_name=f"{report}_{chosen.first}_{chosen.last}_{chosen.who}.{kind}",
+                mime=media_type,
+                key=f"{report}_{kind}",
+                on_click="ignore",
+            )
 
 
 def meanings(known: dict[str, Any], *reports: str) -> None:

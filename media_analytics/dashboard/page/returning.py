@@ -55,7 +55,7 @@ def _weeks(found: dict[str, Any]) -> None:
     st.subheader("Week by week")
     _heat(found)
     st.caption(
-        "Weeks run from Monday to Sunday (UTC) and count once they are over. A reader of two publications counts twice."
+        "Weeks run from Monday to Sunday (UTC) and count once they are over. A reader of two brands counts twice."
     )
     _average(found)
     members(found, lambda week: f"Week {week}")

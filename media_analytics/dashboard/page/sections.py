@@ -5,6 +5,7 @@ Belongs here: which reports it shows. Does not belong here: how a report looks (
 
 import streamlit as st
 
+from media_analytics.dashboard.page import numbers
 from media_analytics.dashboard.page.client import Client
 from media_analytics.dashboard.page.filters import filters
 from media_analytics.dashboard.page.report_parts import catalogue, meanings, section
@@ -18,7 +19,7 @@ def show(client: Client) -> None:
     known = catalogue(client)
     chosen = filters(known) if known else None
     if known and chosen:
-        section(client, known, "sections", chosen, heading="Sections")
+        section(client, known, "sections", chosen, named=numbers.word, heading="Sections")
         # No total: an article of two authors counts for both.
         section(client, known, "authors", chosen, heading="Authors", shows_total=False)
         st.caption("An article of two authors counts for both; one without authors for none.")

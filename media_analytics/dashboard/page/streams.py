@@ -11,7 +11,7 @@ import streamlit as st
 from media_analytics.dashboard.page import numbers
 from media_analytics.dashboard.page.client import Client
 from media_analytics.dashboard.page.letters import groups_table
-from media_analytics.dashboard.page.parts import Cell, come_back, renewed, table
+from media_analytics.dashboard.page.parts import Cell, come_back, renewed, table, zone
 from media_analytics.errors import ServiceError
 
 # A reader this far behind is marked: about 10 s of the newsroom's peak load.
@@ -40,19 +40,20 @@ def show(client: Client) -> None:
 def _topics(client: Client) -> None:
     topics = client.get("/v1/streams/topics")["items"]
     groups = client.get("/v1/streams/groups")["items"]
+    own = zone()
     first, second, third = st.columns(3)
     first.metric("Messages kept", numbers.count(sum(t["messages"] for t in topics)))
     second.metric("Topics", numbers.count(len(topics)))
     third.metric("Largest lag (messages)", numbers.count(max((g["lag"] for g in groups), default=None)))
     table(
         "Topics",
-        ("Topic*", "Partitions#", "Messages#", "Newest message (UTC)", "Kept#", "Key"),
+        ("Topic*", "Partitions#", "Messages#", f"Newest message ({own})", "Kept#", "Key"),
         [
             (
                 t["name"],
                 numbers.count(len(t["partitions"])),
                 numbers.count(t["messages"]),
-                numbers.day_and_clock(t["newest_at"]),
+                numbers.day_and_clock(t["newest_at"], own),
                 numbers.duration(3600 * t["retention_hours"]),
                 t["key"],
             )
@@ -154,13 +155,14 @@ def _browser(client: Client, topic: str) -> None:
     except ServiceError as error:
         st.error(str(error))
         return
+    own = zone()
     table(
         f"Messages of {topic}, partition {partition}",
-        ("Offset#", "Arrived (UTC)", "Size#", "Key", "Value*"),
+        ("Offset#", f"Arrived ({own})", "Size#", "Key", "Value*"),
         [
             (
                 str(m["offset"]),
-                f"{numbers.day_and_clock(m['appended_at'])[:10]} {numbers.clock(m['appended_at'])}",
+                f"{numbers.day_and_clock(m['appended_at'], own)[:10]} {numbers.clock(m['appended_at'], own)}",
                 numbers.size(m["bytes"]),
                 m["key"] or numbers.NOTHING,
                 Cell(m["problem"], "red") if m["value"] is None else _value(m["value"]),

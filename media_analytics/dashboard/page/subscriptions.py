@@ -19,6 +19,6 @@ def show(client: Client) -> None:
     known = catalogue(client)
     chosen = filters(known) if known else None
     if known and chosen:
-        section(client, known, "subscriptions", chosen, named=str.capitalize, heading="By kind")
+        section(client, known, "subscriptions", chosen, named=numbers.word, heading="By kind")
         section(client, known, "conversions", chosen, named=numbers.brand, heading="New subscribers")
         meanings(known, *REPORTS)

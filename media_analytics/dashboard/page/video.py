@@ -21,8 +21,18 @@ def show(client: Client) -> None:
     chosen = filters(known) if known else None
     if known and chosen:
         section(client, known, "videos", chosen, named=numbers.brand)
-        section(client, known, "video_sections", chosen, heading="Sections", shows_total=False)
+        section(
+            client, known, "video_sections", chosen, named=numbers.word, heading="Sections", shows_total=False
+        )
         section(client, known, "video_revenue", chosen, named=numbers.brand, heading="Advertising")
         for report, heading in _EVERY_BRAND.items():
-            section(client, known, report, chosen, heading=f"{heading}, all publications", shows_total=False)
+            section(
+                client,
+                known,
+                report,
+                chosen,
+                named=numbers.word,
+                heading=f"{heading}, all brands",
+                shows_total=False,
+            )
         meanings(known, *REPORTS)

@@ -17,6 +17,7 @@ from media_analytics.dashboard.article_answers import (
     SourceOfArticle,
 )
 from media_analytics.dashboard.reading.absent import rows_if_made
+from media_analytics.dashboard.reading.catalogue import REPORTS
 from media_analytics.dashboard.reading.folding import Folding
 from media_analytics.dashboard.reading.kept import KeptByName
 from media_analytics.dashboard.reading.measures import Measure
@@ -30,21 +31,11 @@ MOST_FOUND = 200
 # The tables that the page reads.
 TABLES = ("editorial_articles", "editorial_reading", "editorial_sources", "editorial_first_day")
 MEASURES: dict[str, tuple[Measure, ...]] = {
-    "editorial_articles": (
-        Measure("page_views", "Page views"),
-        Measure("visitors", "Visitors a day", fold="per_day"),
-        Measure("engaged_seconds_per_page_view", "Engaged time a page view", "seconds", "ratio",
-                ("engaged_seconds",), ("page_views",)),
-        Measure("recirculation_ratio", "Went on to another page", "share", "ratio",
-                ("recirculation_ratio", "sessions"), ("sessions",)),
-        Measure("entries", "Visits that began here"),
-        Measure("exits", "Visits that ended here"),
-        Measure("shares", "Shares"),
-    ),
+    "editorial_articles": REPORTS["articles"].measures,
     "editorial_reading": (
         Measure("read_through_ratio", "Read through", "share", "ratio", ("read_through_readers",), ("readers",)),
         Measure("conversions", "Subscriptions after it"),
-        Measure("premium_conversions", "Those of a premium article"),
+        Measure("premium_conversions", "As a premium article"),
     ),
 }  # fmt: skip
 _UNREAD: Sequence[Any] = (None, None, (), False, None)

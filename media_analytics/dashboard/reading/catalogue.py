@@ -26,6 +26,8 @@ class ReportOf:
     unit: Unit = "day"
     # Conditions on its rows.
     where: tuple[str, ...] = ()
+    # What else a file says of a member, from any of its rows of the date.
+    also: tuple[str, ...] = ()
     # Members are numbers, in their own order, all by date. Each counts the same visitors, so one stands for the total.
     total_of: int | None = None
 
@@ -36,6 +38,11 @@ _VISITS = (
 )
 _ENGAGED = Measure("engaged_seconds_per_page_view", "Engaged time a page view", "seconds", "ratio",
                    ("engaged_seconds",), ("page_views",))  # fmt: skip
+_CAME = (
+    *_VISITS,
+    Measure("newsletter_signups", "Newsletters ordered"),
+    Measure("bounces", "Bounces", is_less_better=True),
+)
 _READ = (
     Measure("page_views", "Page views"),
     _ENGAGED,
@@ -58,7 +65,7 @@ _PLAY_RATE = Measure("play_rate", "Plays for each time shown", "share", "ratio",
 _ADVERTISING = Measure("ad_revenue_eur", "Advertising in videos", "euros", has_twin=False)
 _WATCHING = (_PLAYS, _COMPLETED, _WATCHED, _ERRORS)
 
-# What a publication sells and shows, of dates and of months.
+# What a brand sells and shows, of dates and of months.
 _BUSINESS = (
     Measure("subscription_starts", "Subscriptions begun"),
     Measure("subscription_cancels", "Subscriptions cancelled", is_less_better=True),
@@ -98,6 +105,21 @@ REPORTS: dict[ReportName, ReportOf] = {
         date="month_date",
         unit="month",
     ),
+    "articles": ReportOf(
+        "editorial_articles",
+        "page_key",
+        (
+            Measure("page_views", "Page views"),
+            Measure("visitors", "Visitors a day", fold="per_day"),
+            _ENGAGED,
+            Measure("recirculation_ratio", "Went on to another page", "share", "ratio",
+                    ("recirculation_ratio", "sessions"), ("sessions",)),
+            Measure("entries", "Visits that began here"),
+            Measure("exits", "Visits that ended here"),
+            Measure("shares", "Shares"),
+        ),
+        also=("headline", "section"),
+    ),
     "sections": ReportOf("editorial_sections", "section", _READ),
     "authors": ReportOf("editorial_authors", "author", _READ),
     "cohorts": ReportOf(
@@ -123,7 +145,7 @@ REPORTS: dict[ReportName, ReportOf] = {
             Measure("active", "Subscriptions running", fold="last", said="active_subscriptions"),
             Measure("starts", "Begun", said="subscription_starts"),
             Measure("cancels", "Cancelled", said="subscription_cancels", is_less_better=True),
-            Measure("churn_rate", "Cancelled a day", "share", "ratio", ("cancels",), ("active_at_start",),
+            Measure("churn_rate", "Churn a day", "share", "ratio", ("cancels",), ("active_at_start",),
                     is_less_better=True, is_daily=True),
         ),
     ),
@@ -137,14 +159,9 @@ REPORTS: dict[ReportName, ReportOf] = {
     ),
     "countries": ReportOf("reader_geography", "country", (*_VISITS, _ENGAGED)),
     "devices": ReportOf("reader_devices", "device_type", (*_VISITS, _ENGAGED)),
-    "sources": ReportOf(
-        "bi_acquisition",
-        "referrer_medium",
-        (
-            *_VISITS,
-            Measure("newsletter_signups", "Newsletters ordered"),
-            Measure("bounces", "Bounces", is_less_better=True),
-        ),
+    "sources": ReportOf("bi_acquisition", "referrer_medium", _CAME),
+    "referrers": ReportOf(
+        "bi_acquisition", "referrer_source", _CAME, where=("rows.referrer_source != 'unknown'",)
     ),
     "videos": ReportOf(
         "executive_summary",

@@ -6,13 +6,14 @@ The window is cut by `appended_at`, the arrival clock, so a query reads a few bl
 counts as now when it also happened in the window: imports and phones that were offline are late, not live.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from media_analytics.contracts.registry import TABLES
 from media_analytics.dashboard.answers import ArticleNow, BrandNow, FamilyNow, Latency, LiveNow, RatePoint
-from media_analytics.dashboard.reading.kept import Kept
+from media_analytics.dashboard.reading.kept import Kept, KeptByName
+from media_analytics.dashboard.report_answers import Who
 from media_analytics.resources.clickhouse import ClickHouse
 
 WINDOW = timedelta(minutes=5)
@@ -28,59 +29,65 @@ _COMMENT = "dashboard live"
 _ARRIVED = (
     "appended_at >= fromUnixTimestamp({since:Int64}) AND appended_at < fromUnixTimestamp({until:Int64})"
 )
-# A page somebody looks at: no bot, no import, no request of a log.
-_READING = f"""{_ARRIVED} AND occurred_at >= fromUnixTimestamp({{since:Int64}}) AND origin = 'live'
-  AND NOT is_bot AND event_type != 'resource_request'"""
-_BRANDS = f"""SELECT brand, uniqExact(visitor_id), uniqExactIf(event_id, event_type = 'page_view')
-FROM realtime.user_events WHERE {_READING} GROUP BY brand"""
+_BRANDS = """SELECT brand, uniqExact(visitor_id), uniqExactIf(event_id, event_type = 'page_view')
+FROM realtime.user_events WHERE {reading} GROUP BY brand"""
 _ARTICLES = f"""SELECT brand, page_key, argMaxIf(title, occurred_at, title IS NOT NULL),
   uniqExact(visitor_id) AS readers, uniqExactIf(event_id, event_type = 'page_view') AS page_views
-FROM realtime.user_events WHERE {_READING} AND page_key IS NOT NULL
+FROM realtime.user_events WHERE {{reading}} AND page_key IS NOT NULL
 GROUP BY brand, page_key ORDER BY readers DESC, page_views DESC, brand, page_key LIMIT {ARTICLES}"""
+Bounds = dict[str, int]
 
 
 class Live:
-    """Answers about the last five minutes, asked at most twice a second."""
+    """Answers about the last five minutes, each asked at most twice a second."""
 
     def __init__(self, clickhouse: ClickHouse, brands: Iterable[str]) -> None:
         """Ask nothing yet."""
         self._clickhouse = clickhouse
-        self._brands = tuple(brands)
-        self._kept = Kept(self._ask, KEPT_SECONDS)
+        self.brands = tuple(brands)
+        self._path = Kept(self._ask_path, KEPT_SECONDS)
+        self._kept = KeptByName(self._ask, KEPT_SECONDS)
 
-    def now(self) -> LiveNow:
-        """What is read now.
+    def now(self, brands: tuple[str, ...] = (), who: Who = "human") -> LiveNow:
+        """What is read now of these brands (none: all of them), and how fast events arrive, of all brands.
 
         Raises:
             ServiceError: the store does not answer.
         """
-        return self._kept.get()
+        return self._kept.get((brands, who))
 
-    def _ask(self) -> LiveNow:
+    def _ask(self, asked: tuple[tuple[str, ...], Who]) -> LiveNow:
+        wanted, who = asked
         now = datetime.now(UTC)
-        # The second that began has arrived only in part.
-        until = int(now.timestamp())
-        bounds = {"since": until - int(WINDOW.total_seconds()), "until": until}
+        bounds = _bounds(now)
+        parameters = {**bounds, "brands": list(wanted or self.brands)}
+        reading = _reading(who)
         brands = {
             brand: BrandNow(brand=brand, readers=readers, page_views=views)
-            for brand, readers, views in self._rows(_BRANDS, bounds)
+            for brand, readers, views in self._rows(_BRANDS.format(reading=reading), parameters)
         }
-        for brand in self._brands:
+        for brand in wanted or self.brands:
             brands.setdefault(brand, BrandNow(brand=brand, readers=0, page_views=0))
         articles = [
             ArticleNow(brand=brand, page_key=key, title=title, readers=readers, page_views=views)
-            for brand, key, title, readers, views in self._rows(_ARTICLES, bounds)
+            for brand, key, title, readers, views in self._rows(_ARTICLES.format(reading=reading), parameters)
         ]
+        families, rates, latency = self._path.get()
         return LiveNow(
             at=now,
             window_seconds=bounds["until"] - bounds["since"],
+            who=who,
             readers=sum(b.readers for b in brands.values()),
             brands=[brands[name] for name in sorted(brands)],
             articles=articles,
-            families=self._families(until),
-            rates=self._rates(bounds),
-            latency=self._latency(bounds),
+            families=families,
+            rates=rates,
+            latency=latency,
         )
+
+    def _ask_path(self) -> tuple[list[FamilyNow], list[RatePoint], Latency]:
+        bounds = _bounds(datetime.now(UTC))
+        return self._families(bounds["until"]), self._rates(bounds), self._latency(bounds)
 
     def _families(self, until: int) -> list[FamilyNow]:
         one = f"SELECT '{{name}}', uniqExact(brand, event_id) FROM {{table}} WHERE {_ARRIVED}"
@@ -88,7 +95,7 @@ class Live:
         counted = {str(row[0]): int(row[1]) for row in rows}
         return [FamilyNow(family=name, events_per_second=counted[name] / RATE_SECONDS) for name in _FAMILIES]
 
-    def _rates(self, bounds: dict[str, int]) -> list[RatePoint]:
+    def _rates(self, bounds: Bounds) -> list[RatePoint]:
         """Every step of the window for every family, those without events, too: a gap would look like a line."""
         one = (
             f"SELECT '{{name}}', intDiv(toUnixTimestamp(appended_at), {STEP_SECONDS}) * {STEP_SECONDS} AS step, "
@@ -106,7 +113,7 @@ class Live:
             for name in _FAMILIES
         ]
 
-    def _latency(self, bounds: dict[str, int]) -> Latency:
+    def _latency(self, bounds: Bounds) -> Latency:
         one = (
             "SELECT dateDiff('microsecond', received_at, inserted_at) / 1000 AS ms FROM {table} "
             f"WHERE {_ARRIVED} AND origin = 'live'"
@@ -116,8 +123,22 @@ class Live:
         p50, p95, p99, most = quantiles if events else (None, None, None, None)
         return Latency(events=events, p50_ms=p50, p95_ms=p95, p99_ms=p99, max_ms=most)
 
-    def _rows(self, sql: str, parameters: dict[str, int]) -> Sequence[Sequence[Any]]:
+    def _rows(self, sql: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         return self._clickhouse.rows(sql, parameters, comment=_COMMENT)
+
+
+def _reading(who: Who) -> str:
+    """A page that somebody looks at: no import, no request of a log, no bot where people are asked for."""
+    return (
+        f"{_ARRIVED} AND occurred_at >= fromUnixTimestamp({{since:Int64}}) AND brand IN {{brands:Array(String)}} "
+        f"AND origin = 'live' AND event_type != 'resource_request'{' AND NOT is_bot' if who == 'human' else ''}"
+    )
+
+
+def _bounds(now: datetime) -> Bounds:
+    """The window in seconds since 1970. The second that began has arrived only in part."""
+    until = int(now.timestamp())
+    return {"since": until - int(WINDOW.total_seconds()), "until": until}
 
 
 def _of_all(sql: str) -> str:

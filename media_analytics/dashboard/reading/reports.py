@@ -94,22 +94,31 @@ class ReportReader:
         return self._kept.get(asked)
 
     def rows(self, asked: Asked) -> tuple[list[str], Rows, bool]:
-        """Column names, rows by date, brand and member, and whether there are more than 100,000 of them."""
+        """Column names, rows by date, brand and member, and whether there are more than 100,000 of them.
+
+        What else is said of a member stands behind it.
+        """
         of = asked.of
         keys = [of.date, *(["brand"] if of.has_brands else []), of.dimension]
         keys = list(dict.fromkeys(keys))
         measures = of.measures
         values = [f"{m.of_day(n)} AS {m.name}" for n, m in enumerate(measures)]
-        parts = ", ".join(m.of_rows(n, asked.who) for n, m in enumerate(measures))
+        parts = ", ".join(
+            [
+                *(f"any(rows.{c}) AS c_{c}" for c in of.also),
+                *(m.of_rows(n, asked.who) for n, m in enumerate(measures)),
+            ]
+        )
+        columns = [*(f"k_{k}" for k in keys), *(f"c_{c}" for c in of.also)]
         where = (f"rows.{of.date} >= {{first:Date32}}", f"rows.{of.date} <= {{last:Date32}}", *_where(asked))
         sql = (
-            f"SELECT {', '.join(f'k_{k}' for k in keys)}, {', '.join(values)} FROM (SELECT "
+            f"SELECT {', '.join(columns)}, {', '.join(values)} FROM (SELECT "
             f"{', '.join(f'rows.{k} AS k_{k}' for k in keys)}, {parts} FROM warehouse.{of.table} AS rows "
             f"WHERE {' AND '.join(where)} GROUP BY {', '.join(f'k_{k}' for k in keys)}) "
             f"ORDER BY {', '.join(f'k_{k}' for k in keys)} LIMIT {MOST_ROWS + 1}"
         )
         found = self._rows(sql, _parameters(asked))
-        return [*keys, *(m.name for m in measures)], found[:MOST_ROWS], len(found) > MOST_ROWS
+        return [*keys, *of.also, *(m.name for m in measures)], found[:MOST_ROWS], len(found) > MOST_ROWS
 
     def _ask(self, asked: Asked) -> Report:
         of, before = asked.of, asked.span.before
@@ -220,12 +229,12 @@ def compared(value: float | None, before: float | None, comparing: bool = True) 
     return Compared(value=value, before=before, change=change)
 
 
-def said(measure: Measure, who: Who, sentences_by_name: Mapping[str, str]) -> MeasureSaid:
-    """A measure and what it means in an answer about `who`."""
+def said(measure: Measure, who: Who, sentences_by_name: Mapping[str, str], *also: str) -> MeasureSaid:
+    """A measure and what it means in an answer about `who`; `also` are names of sentences to add."""
     return MeasureSaid(
         name=measure.name,
         title=measure.title,
-        means=" ".join(sentences_by_name[name] for name in measure.sentences(who)),
+        means=" ".join(sentences_by_name[name] for name in (*measure.sentences(who), *also)),
         unit=measure.unit,
         is_human=measure.is_human(who),
         is_less_better=measure.is_less_better,

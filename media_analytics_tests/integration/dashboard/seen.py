@@ -94,10 +94,12 @@ class Seen:
 
 
 @contextmanager
-def open_dashboard(browser: Browser, settings: Settings, viewport: Any = DESK) -> Iterator[Seen]:
-    """A browser of a new person who followed the link with the token."""
+def open_dashboard(
+    browser: Browser, settings: Settings, viewport: Any = DESK, zone: str = "UTC"
+) -> Iterator[Seen]:
+    """A browser of a new person, whose clock is that of a zone, who followed the link with the token."""
     assert settings.dashboard.token is not None
-    context = browser.new_context(viewport=viewport)
+    context = browser.new_context(viewport=viewport, timezone_id=zone)
     page = context.new_page()
     seen = Seen(page, settings)
     page.goto(f"{settings.dashboard.page_url}/?token={settings.dashboard.token.get_secret_value()}")

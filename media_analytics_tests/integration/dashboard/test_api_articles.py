@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from media_analytics.dashboard.reading.articles import TABLES
+from media_analytics.publication import newest_published
 from media_analytics_tests.integration.dashboard.planted import Api, Planted
 from media_analytics_tests.services.embedded import Embedded
 
 pytestmark = pytest.mark.integration
 DAY = timedelta(days=1)
-LAST = datetime.now(UTC).date() - DAY
+LAST = newest_published(datetime.now(UTC))
 FIRST = LAST - 3 * DAY
 DATES: dict[str, Any] = {"first": str(FIRST), "last": str(LAST)}
 OWN: dict[str, Any] = {"brand": "bild", "page_key": "a-1"}
@@ -92,6 +93,14 @@ def test_articles_are_found_by_their_words(
     """Catches words that are read as SQL or as a pattern, robots among people, an article of other dates or brands."""
     answer = api.get("/v1/articles", **DATES | asked)
     assert [(a["page_key"], a["page_views"]) for a in answer["items"]] == found
+
+
+def test_a_file_of_articles_names_them(api: Api, marts: Planted) -> None:
+    """Catches a file of ids that no editor knows, and robots among people."""
+    lines = api.http.get("/v1/reports/articles/rows", params=DATES).text.splitlines()
+    assert lines[0].startswith('"date","brand","page_key","headline","section","page_views","visitors"')
+    assert lines[1].startswith(f'{FIRST},"bild","a-1","Wahl: das Ergebnis","politik",80,30')
+    assert len(lines) == 1 + sum(article["date"] >= FIRST for article in ARTICLES)
 
 
 def test_an_article_found_says_what_it_is(api: Api, marts: Planted) -> None:

@@ -1,7 +1,9 @@
 """The API's live numbers and minutes, against a real gateway with known rows."""
 
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -71,6 +73,94 @@ def test_readers_articles_rates_and_latency_are_those_of_the_rows(api: Api, plan
     latency = live["latency"]
     assert latency["p50_ms"] == latency["p99_ms"] == 400.0
     assert latency["events"] == 22 - 3 + 60
+
+
+def test_one_brand_and_all_traffic(api: Api, planted: Planted) -> None:
+    """Catches an article of another brand, robots among people, and people only where all traffic is asked for."""
+    planted.events("user_events", 2, visitor_id="a:1", page_key="a-1", title="First")
+    planted.events("user_events", 1, visitor_id="a:bot", page_key="a-1", title="First", is_bot=True)
+    planted.events("user_events", 1, visitor_id="a:9", brand="welt", page_key="/w", title="W")
+    live = api.get_fresh("/v1/live", brand="welt")
+    assert (live["readers"], [b["brand"] for b in live["brands"]]) == (1, ["welt"])
+    assert [a["page_key"] for a in live["articles"]] == ["/w"]
+    everybody = api.get_fresh("/v1/live", who="all", brand=["bild", "welt"])
+    found = {b["brand"]: (b["readers"], b["page_views"]) for b in everybody["brands"]}
+    assert (everybody["who"], found) == ("all", {"bild": (2, 3), "welt": (1, 1)})
+    # How fast events arrive is a matter of all brands.
+    assert live["latency"]["events"] == everybody["latency"]["events"] == 4
+    assert api.http.get("/v1/live", params={"brand": "bld"}).status_code == 422
+
+
+def _recent(brand: str, views: int, **fields: Any) -> dict[str, Any]:
+    """A row of a live mart: of all traffic twice the numbers of people, of a day ten times those of half an hour."""
+    return {"brand": brand, **fields} | {
+        f"{name}_{window}{twin}": views * times * factor // (2 if name == "visitors" else 1)
+        for name in ("visitors", "page_views", "video_starts")
+        for window, times in (("30m", 1), ("24h", 10))
+        for twin, factor in (("", 2), ("_human", 1))
+    }
+
+
+@pytest.fixture
+def live_marts(planted: Planted) -> Iterator[Planted]:
+    """Tables in the place of the live marts' views."""
+    rows: dict[str, list[dict[str, Any]]] = {
+        "realtime_sources": [
+            _recent("bild", 40, referrer_medium="search", referrer_source="Google"),
+            _recent("welt", 20, referrer_medium="search", referrer_source="Google"),
+            _recent("welt", 50, referrer_medium="direct", referrer_source="unknown"),
+        ],
+        "realtime_sections": [
+            _recent("bild", 40, section="politics"),
+            _recent("welt", 60, section="politics"),
+            _recent("bild", 0, section="sports") | {"page_views_24h": 8},
+        ],
+        "realtime_articles": [_recent("bild", 40, page_key="a-1", title="First"),
+                              _recent("welt", 60, page_key="/w", title=None)],
+        "realtime_videos": [
+            {"brand": "bild", "starts_30m": 9, "starts_30m_human": 6, "calls_30m": 20, "errors_30m": 5},
+            {"brand": "welt", "starts_30m": 2, "starts_30m_human": 1, "calls_30m": 0, "errors_30m": 0},
+        ],
+    }  # fmt: skip
+    for name, own in rows.items():
+        planted.mart(name, own)
+    yield planted
+    for name in rows:
+        planted.mart(name, exists=False)
+
+
+def test_the_last_half_hour_and_day_are_those_of_the_live_marts(api: Api, live_marts: Planted) -> None:
+    """Catches another window's numbers, robots among people, sources of two brands that are not added up."""
+
+    def members(by: str, **asked: Any) -> list[tuple[Any, ...]]:
+        found = api.get(f"/v1/live/{by}", **asked)
+        return [(m["brand"], m["name"], m["values"]["page_views"]) for m in found["members"]]
+
+    assert members("sources") == [(None, "search, Google", 60), (None, "direct", 50)]
+    assert members("sources", window="24h", who="all") == [
+        (None, "search, Google", 1200),
+        (None, "direct", 1000),
+    ]
+    assert members("sources", brand="welt") == [(None, "direct", 50), (None, "search, Google", 20)]
+    assert members("sections") == [("welt", "politics", 60), ("bild", "politics", 40)]
+    assert ("bild", "sports", 8) in members("sections", window="24h", who="all")
+    articles = api.get("/v1/live/articles")["members"]
+    assert [(a["name"], a["title"]) for a in articles] == [("/w", None), ("a-1", "First")]
+    videos = api.get("/v1/live/videos")
+    assert [(m["name"], list(m["values"].values())) for m in videos["members"]] == [
+        ("bild", [6, 20, 5, 0.25]),
+        ("welt", [1, 0, 0, None]),
+    ]
+    said = {m["name"]: m["means"] for m in api.get("/v1/live/brands")["measures"]}["page_views"]
+    assert said.startswith("How often pages were opened. People only") and said.endswith(
+        "In the last 30 minutes."
+    )
+    assert api.http.get("/v1/live/nothing").status_code == 422
+    assert api.http.get("/v1/live/brands", params={"window": "2h"}).status_code == 422
+
+
+def test_live_marts_that_nobody_made_yet_are_empty_and_no_error(api: Api, planted: Planted) -> None:
+    assert api.get("/v1/live/countries")["members"] == []
 
 
 def test_nobody_reads_without_the_token(api: Api) -> None:

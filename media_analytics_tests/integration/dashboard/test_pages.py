@@ -1,5 +1,9 @@
 """The dashboard's pages in a real browser, with known rows in the real stores."""
 
+import re
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
 import httpx
 import pytest
 from playwright.sync_api import Browser
@@ -65,6 +69,71 @@ def test_the_live_page_shows_the_rows_and_what_comes_next(
         assert seen.faults() == []
 
 
+def test_the_live_page_of_one_brand_leads_to_an_article(
+    chromium: Browser, pages: Embedded, planted: Planted
+) -> None:
+    """Catches a filter that the live page does not know, the last day's numbers under half an hour, a dead link."""
+    rows = [{"brand": "welt", "section": "wirtschaft", "page_views_30m_human": 7, "page_views_24h_human": 70}]
+    planted.mart("realtime_sections", rows)
+    try:
+        with open_dashboard(chromium, pages.settings) as seen:
+            planted.events("user_events", 2, visitor_id="a:1", page_key="a-1", title="Of Bild")
+            planted.events("user_events", 1, visitor_id="a:2", brand="welt", page_key="w-1", title="Of Welt")
+            seen.open("?brand=Welt&who=All+traffic", "Live")
+            seen.until(
+                lambda: [row[0] for row in seen.rows("Top articles now")] == ["Article", "Of Welt"],
+                "its article",
+            )
+            assert seen.metric("Readers in the last 5 min") == "1"
+            shown = ["Section", "Brand", "Visitors", "Page views"]
+            seen.until(lambda: seen.has("Sections in the last 30 minutes"), "the sections")
+            assert seen.rows("Sections in the last 30 minutes") == []
+            seen.page.get_by_text("People", exact=True).click()
+            seen.until(
+                lambda: (
+                    seen.rows("Sections in the last 30 minutes") == [shown, ["Wirtschaft", "Welt", "0", "7"]]
+                ),
+                "people's page views",
+            )
+            seen.page.get_by_text("24 hours", exact=True).click()
+            seen.until(lambda: seen.has("Sections in the last 24 hours"), "the last day")
+            assert seen.rows("Sections in the last 24 hours")[1][3] == "70"
+            seen.page.get_by_role("link", name="Of Welt").first.click()
+            seen.until(
+                lambda: "article=welt+w-1" in seen.page.url.replace("%20", "+"), "the article's address"
+            )
+            seen.page.get_by_role("heading", name="Articles", exact=True, level=1).wait_for()
+            assert seen.faults() == []
+    finally:
+        planted.mart("realtime_sections", exists=False)
+
+
+def test_times_are_those_of_the_readers_zone(chromium: Browser, pages: Embedded, planted: Planted) -> None:
+    """Catches a newsroom in Tokyo that reads the clock of Greenwich."""
+    planted.proofs({})
+    planted.events("user_events", 1, visitor_id="a:1", page_key="a-1", title="Now")
+    own = ZoneInfo("Asia/Tokyo")
+    with open_dashboard(chromium, pages.settings, zone=str(own)) as seen:
+        seen.open("", "Live")
+        seen.until(lambda: f"Time ({own})" in seen.chart_texts(1), "the axis")
+
+        def hours() -> set[str]:
+            now = datetime.now(own)
+            return {f"{now - timedelta(minutes=ago):%H:%M}" for ago in range(7)}
+
+        clocks = {text for text in seen.chart_texts(1) if re.fullmatch(r"\d\d:\d\d", text)}
+        assert clocks and clocks <= hours()
+        (said,) = re.findall(r"At (\d\d:\d\d):\d\d \(Asia/Tokyo\)", seen.page.inner_text("body"))
+        assert said in hours()
+        seen.open("completeness", "Completeness and freshness")
+        seen.until(lambda: seen.has("Topics and stores"), "the proofs")
+        assert seen.rows("Topics and stores")[0][6] == f"Judged through ({own})"
+        assert seen.rows("Topics and stores")[1][6][:13] in {
+            f"{datetime.now(own) - timedelta(minutes=ago):%Y-%m-%d %H}" for ago in (5, 15)
+        }
+        assert seen.faults() == []
+
+
 def test_the_interactions_page_names_the_anomaly(
     chromium: Browser, pages: Embedded, api: Api, planted: Planted
 ) -> None:
@@ -81,7 +150,7 @@ def test_the_interactions_page_names_the_anomaly(
         seen.until(lambda: seen.metric("Interactions in the newest minute") == "1,600", "the pushed minute")
         seen.until(lambda: len(seen.rows("Anomalies of the last 24 hours")) > 1, "the anomaly")
         assert seen.metric("Error rate in the newest minute") == "31.50 %"
-        assert f"{minute:%H:%M:%S} UTC" in seen.rows("Newest minute by type")[0][0] + seen.page.inner_text(
+        assert f"{minute:%H:%M:%S} (UTC)" in seen.rows("Newest minute by type")[0][0] + seen.page.inner_text(
             "body"
         )
         assert seen.rows("Newest minute by type")[1:] == [

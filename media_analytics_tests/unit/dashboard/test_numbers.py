@@ -1,5 +1,6 @@
 """Numbers and times as people read them."""
 
+from datetime import UTC
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -32,8 +33,10 @@ DASH = "\N{EN DASH}"
         (numbers.duration(-3), "0 s"),
         (numbers.size(999), "999 B"),
         (numbers.size(1_500_000), "1.5 MB"),
-        (numbers.clock("2026-01-31T12:03:09.123Z"), "12:03:09"),
-        (numbers.day_and_clock("2026-01-31T12:03:09+00:00"), "2026-01-31 12:03"),
+        (numbers.clock("2026-01-31T12:03:09.123Z", UTC), "12:03:09"),
+        (numbers.clock("2026-01-31T12:03:09Z", ZoneInfo("Asia/Kolkata")), "17:33:09"),
+        (numbers.day_and_clock("2026-01-31T12:03:09+00:00", UTC), "2026-01-31 12:03"),
+        (numbers.day_and_clock("2026-01-31T23:30:00Z", ZoneInfo("Europe/Berlin")), "2026-02-01 00:30"),
         (numbers.month("2026-01-01"), "Jan 2026"),
         (numbers.month_before("2026-01-01"), "2025-12-01"),
         (numbers.change_from(12.0, 10.0), pytest.approx(0.2)),
@@ -52,7 +55,9 @@ DASH = "\N{EN DASH}"
         (numbers.change(0.0424), "+4.2 %"),
         (numbers.change(-1), "-100.0 %"),
         (numbers.change(11), "12 times"),
-        (numbers.here("2026-01-31T23:30:00Z", ZoneInfo("Europe/Berlin")), "2026-02-01 00:30"),
+        (numbers.word("home_page"), "Home page"),
+        (numbers.word("Google News"), "Google News"),
+        (numbers.word("tv"), "TV"),
         (numbers.days("2026-01-05", "2026-01-31"), "5 Jan 2026 to 31 Jan 2026"),
         (numbers.days("2026-01-05", "2026-01-05"), "5 Jan 2026"),
     ],
@@ -66,4 +71,4 @@ def test_nothing_is_a_dash_and_not_zero() -> None:
     assert numbers.count(None) == numbers.rate(None) == numbers.milliseconds(None) == DASH
     assert numbers.share(None) == numbers.duration(None) == numbers.size(None) == DASH
     assert numbers.measure(None, "share") == numbers.exact(None) == numbers.change(None) == DASH
-    assert numbers.clock(None) == numbers.day_and_clock(None) == DASH
+    assert numbers.clock(None, UTC) == numbers.day_and_clock(None, UTC) == DASH

@@ -1,6 +1,7 @@
 """Reports: their tables and words, their dates, their files, and the exposures of the pages."""
 
 import io
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, get_args
@@ -16,8 +17,10 @@ from media_analytics.dashboard.page.script import PAGES
 from media_analytics.dashboard.reading import articles
 from media_analytics.dashboard.reading.catalogue import REPORTS
 from media_analytics.dashboard.reading.measures import Measure
+from media_analytics.dashboard.reading.recent import MARTS
 from media_analytics.dashboard.reading.reports import compared
 from media_analytics.dashboard.reading.spans import Span, SpanError, span
+from media_analytics.dashboard.recent_answers import RecentBy, Window
 from media_analytics.dashboard.report_answers import ReportName
 from media_analytics.resources import dbt
 from media_analytics.warehouse.measures import sentences
@@ -51,6 +54,19 @@ def test_the_page_of_articles_reads_columns_that_are_there(table: str) -> None:
     _check(articles.MEASURES[table], _columns(table))
 
 
+@pytest.mark.parametrize("by", MARTS)
+def test_the_live_page_reads_columns_that_are_there_and_has_words_for_them(by: RecentBy) -> None:
+    """Would catch a measure without one of its windows, or people's numbers that are all traffic's."""
+    of, columns = MARTS[by], _columns(MARTS[by].table)
+    for measure in of.measures:
+        for column in (*(measure.above or (measure.name,)), *measure.below):
+            for window in get_args(Window):
+                assert f"{column}_{window}" in columns, column
+                assert (f"{column}_{window}_human" in columns) == measure.has_twin, column
+        assert all(name in sentences() for name in measure.sentences("human")), measure.name
+    assert set(re.findall(r"rows\.(\w+)", f"{of.name} {of.title}")) <= columns
+
+
 def _check(measures: Sequence[Measure], columns: set[str]) -> None:
     said = sentences()
     for measure in measures:
@@ -69,20 +85,15 @@ def test_every_page_is_an_exposure_and_names_the_tables_it_reads() -> None:
         assert exposure["label"] == title
         reports: tuple[ReportName, ...] = getattr(page, "REPORTS", ())
         tables = {REPORTS[r].table for r in reports} | ({*articles.TABLES} if path == "articles" else set())
+        if path == "live":
+            tables = {mart.table for mart in MARTS.values()}
+            tables |= {t.name for t in TABLES.values() if t.layer == "realtime"}
         if tables:
             assert {node.split(".")[-1] for node in exposure["depends_on"]["nodes"]} == tables
 
 
 # Marts that no page reads, and why.
-WITHOUT_PAGE = {
-    "editorial_first_hours": "read through editorial_first_day",
-    "realtime_articles": "the live page asks the events themselves, so do the others of the last day",
-    "realtime_brands": "as realtime_articles",
-    "realtime_countries": "as realtime_articles",
-    "realtime_sections": "as realtime_articles",
-    "realtime_sources": "as realtime_articles",
-    "realtime_videos": "as realtime_articles",
-}
+WITHOUT_PAGE = {"editorial_first_hours": "read through editorial_first_day"}
 
 
 def test_every_mart_is_on_a_page_or_says_why_not() -> None:
