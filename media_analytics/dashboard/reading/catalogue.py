@@ -32,9 +32,11 @@ class ReportOf:
     total_of: int | None = None
 
 
+# Of sessions: a page view without consent belongs to none.
+_VIEWED = Measure("page_views", "Page views", said="page_views_of_visits")
 _VISITS = (
     Measure("sessions", "Visits"),
-    Measure("page_views", "Page views"),
+    _VIEWED,
 )
 _ENGAGED = Measure("engaged_seconds_per_page_view", "Engaged time a page view", "seconds", "ratio",
                    ("engaged_seconds",), ("page_views",))  # fmt: skip
@@ -80,7 +82,7 @@ REPORTS: dict[ReportName, ReportOf] = {
         "bi_brand_days",
         "brand",
         (
-            Measure("page_views", "Page views"),
+            _VIEWED,
             Measure("sessions", "Visits"),
             Measure("visitors", "Visitors a day", fold="per_day"),
             _ENGAGED,
@@ -96,7 +98,7 @@ REPORTS: dict[ReportName, ReportOf] = {
         "bi_brand_months",
         "brand",
         (
-            Measure("page_views", "Page views"),
+            _VIEWED,
             Measure("sessions", "Visits"),
             Measure("visitors", "Visitors a month", fold="per_month"),
             _ENGAGED,

@@ -121,8 +121,10 @@ def test_each_measure_says_what_it_means(api: Api, marts: Planted) -> None:
     """Catches a sentence that says people only where all are counted."""
     human = {m["name"]: m for m in api.get("/v1/reports/overview", who="human")["measures"]}
     everybody = {m["name"]: m for m in api.get("/v1/reports/overview", who="all")["measures"]}
-    assert human["page_views"]["means"].startswith("How often pages were opened. People only")
-    assert everybody["page_views"]["means"] == "How often pages were opened."
+    # Not the page views of articles, which count those without consent, too.
+    said = "How often pages were opened in visits; page views without consent belong to none."
+    assert human["page_views"]["means"].startswith(f"{said} People only")
+    assert everybody["page_views"]["means"] == said
     assert (human["video_plays"]["is_human"], human["page_views"]["is_human"]) == (False, True)
     assert "On an average day" in human["visitors"]["means"]
 
