@@ -1,7 +1,7 @@
 """Which dates become due: the real definitions, evaluated without running anything."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ GOLD = [
     for name in ("sessions", "engagement", "geography", "devices", "sources")
 ]
 OLD = ("2015-05-17", "2015-05-18", "2015-05-20")
+# Views were made again today.
+RENEWED = time(3, 26, tzinfo=UTC)
 
 
 class Daemon:
@@ -165,14 +167,18 @@ def test_live_models_are_made_when_there_is_something_to_see_and_not_with_every_
         dg.AssetKey(["realtime", "user_events"]),
         ("warehouse.realtime_brands", "warehouse.stg_live_events"),
     )
-    assert requested(daemon, *views, minutes_later=60) == {}
+    # Whatever the hour at which the test runs, the next renewal is a day away.
+    now = datetime.now(UTC)
+    renewed = max(0, (datetime.combine(now, RENEWED) - now) // timedelta(minutes=1) + 1)
+    requested(daemon, *views, minutes_later=renewed)
+    assert requested(daemon, *views, minutes_later=renewed + 60) == {}
     daemon.report(live, "2026-03-01")
-    assert requested(daemon, *views, minutes_later=90) == {key: {None} for key in views}
+    assert requested(daemon, *views, minutes_later=renewed + 90) == {key: {None} for key in views}
     for key in views:
         daemon.instance.report_runless_asset_event(dg.AssetMaterialization(key.split(".")))
     daemon.report(live, "2026-03-01")
-    assert requested(daemon, *views, minutes_later=150) == {}
-    assert requested(daemon, *views, minutes_later=26 * 60) == {key: {None} for key in views}
+    assert requested(daemon, *views, minutes_later=renewed + 150) == {}
+    assert requested(daemon, *views, minutes_later=renewed + 26 * 60) == {key: {None} for key in views}
 
 
 def test_a_model_waits_for_the_model_it_reads_and_not_for_the_live_tables(daemon: Daemon) -> None:
