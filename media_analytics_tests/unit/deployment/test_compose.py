@@ -239,10 +239,10 @@ def test_each_container_of_ours_is_confined(name: str) -> None:
 def test_memory_that_is_mounted_can_be_written(name: str) -> None:
     """Docker's default belongs to root; runc before 1.1.8 overrides the mode by that of the folder in the image."""
     recipe = (FOLDER / "Dockerfile").read_text("utf-8")
-    for mount in PARTS[name]["tmpfs"]:
-        folder, _, options = mount.partition(":")
-        if folder != "/tmp":
-            assert options == "mode=1777", mount
+    for folder, options in _memory(name).items():
+        # /tmp itself lets everybody write in every image.
+        if folder.count("/") > 1:
+            assert options == "mode=1777", folder
             assert re.search(rf"(chmod|mkdir -m) 1777 {re.escape(folder)}\s", recipe), folder
 
 
@@ -250,8 +250,12 @@ def test_java_may_load_its_native_libraries() -> None:
     """Docker mounts memory noexec unless told otherwise: nothing could be written as Parquet, for want of snappy."""
     java = {name for name, part in OURS.items() if part["image"].startswith("media-analytics/spark:")}
     assert java == {"spark", "stream"}
-    for name, part in OURS.items():
-        assert ("/tmp:exec" if name in java else "/tmp") in part["tmpfs"], name
+    assert {name for name in OURS if "exec" in _memory(name).values()} == java
+
+
+def _memory(name: str) -> dict[str, str]:
+    """The options of each folder of a service that lies in memory."""
+    return {mount.partition(":")[0]: mount.partition(":")[2] for mount in PARTS[name]["tmpfs"]}
 
 
 def test_nothing_listens_to_other_machines_and_no_secret_stands_in_the_file() -> None:
