@@ -237,7 +237,7 @@ def test_each_container_of_ours_is_confined(name: str) -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_memory_that_is_mounted_can_be_written(name: str) -> None:
-    """Docker's default belongs to root; runc before 1.1.8 overrides the mode by that of the folder in the image."""
+    """Docker's default belongs to root; runc 1.1.5 overrides the mode by that of the folder in the image."""
     recipe = (FOLDER / "Dockerfile").read_text("utf-8")
     for folder, options in _memory(name).items():
         # /tmp itself lets everybody write in every image.
