@@ -27,8 +27,8 @@ from media_analytics.dashboard.page.report_parts import (
 
 REPORTS = ("cohorts",)
 SHOWN_DAYS = 12 * 7
-# Until a first week and the one after it are over, nobody can have come back in the whole of it.
-UNTIL_OVER_DAYS = 2 * 7
+# From the first day of a first week to the last of the one after it, in the whole of which visitors may come back.
+UNTIL_OVER_DAYS = 2 * 7 - 1
 SHARE = "retention_rate"
 _NOT_YET = "There are no numbers yet. The first ones stand here when two weeks are over, from Monday to Sunday (UTC)."
 

@@ -9,6 +9,7 @@ A report reads rows of dates, never events, so its cost grows with the dates ask
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from heapq import nsmallest
 from typing import Any
 
 from media_analytics.dashboard.reading.absent import rows_if_made
@@ -165,15 +166,18 @@ class ReportReader:
         by_member = _folding(asked).totals(_member(of))
         for is_before, name, *values in self._rows(by_member, _parameters(asked)):
             (before if is_before else now)[str(name)] = dict(zip(_names(of), values, strict=True))
-        found = [
-            Member(name=name, measures=_compared(of, now.get(name, {}), before.get(name, {}), comparing))
-            for name in {**now, **before}
-        ]
+        names = list({**now, **before})
         if of.total_of is not None:
-            return sorted(found, key=lambda m: int(m.name))
-        first = of.measures[0].name
-        most = sorted(found, key=lambda m: _most_first(m, first))[:MOST_MEMBERS]
-        return sorted(most, key=lambda m: _most_first(m, asked.order or first))
+            chosen = sorted(names, key=int)
+        else:
+            first = of.measures[0].name
+            # There may be a hundred thousand articles: those that are shown are found before any is compared.
+            chosen = nsmallest(MOST_MEMBERS, names, key=lambda name: _most_first(name, now, first))
+            chosen.sort(key=lambda name: _most_first(name, now, asked.order or first))
+        return [
+            Member(name=name, measures=_compared(of, now.get(name, {}), before.get(name, {}), comparing))
+            for name in chosen
+        ]
 
     def _newest(self, of: ReportOf) -> date | None:
         where = [*of.where, "1" if of.total_of is None else f"rows.{of.dimension} = {of.total_of}"]
@@ -197,10 +201,12 @@ def _member(of: ReportOf) -> str:
     return f"toString(rows.{of.dimension})"
 
 
-def _most_first(member: Member, measure: str) -> tuple[bool, float, str]:
-    """A key to sort by; a member without the number is last."""
-    value = member.measures[measure].value
-    return value is None, -(value or 0.0), member.name
+def _most_first(
+    name: str, now: Mapping[str, Mapping[str, float | None]], measure: str
+) -> tuple[bool, float, str]:
+    """A key to sort members by; one without the number is last."""
+    value = now.get(name, {}).get(measure)
+    return value is None, -(value or 0.0), name
 
 
 def _where(asked: Asked) -> tuple[str, ...]:
