@@ -122,6 +122,7 @@ class ClickHouseSink:
     def _loop(self) -> None:
         flushed_at = time.monotonic()
         while not self._stop.is_set():
+            self._wait_for_disk()
             due = flushed_at + (FLUSH_SECONDS if self._has_read() else SETTLE_SECONDS)
             self._read(max(0.0, due - time.monotonic()))
             waited = time.monotonic() - flushed_at
@@ -138,7 +139,6 @@ class ClickHouseSink:
 
     def _flush(self) -> None:
         """Effects 2 to 5 for everything that was read."""
-        self._wait_for_disk()
         batches = {
             topic: lane.reading.batch() for topic, lane in self._lanes.items() if lane.reading.messages
         }
@@ -326,6 +326,7 @@ class ClickHouseSink:
             self._health.report("waiting", "waiting for the partitions of the group", lag={})
 
     def _wait_for_disk(self) -> None:
+        """Also when there is nothing to store: who looks at the sink sees the disk before rows wait for it."""
         least = self._settings.collector.min_free_disk_pct
         while (free := _free_disk_pct(self._settings)) < least:
             reason = f"{free:.1f} % of the disk is free, {least:g} % are needed; paused, nothing is dropped"

@@ -212,6 +212,19 @@ def test_a_store_that_is_away_makes_it_wait(pipeline: Pipeline, latest: Latest) 
     assert pipeline.letters("realtime") == []
 
 
+def test_a_full_disk_pauses_it_also_when_nothing_arrives(pipeline: Pipeline, latest: Latest) -> None:
+    """When the collector refuses, everything may be stored already: whoever looks must see the reason all the same."""
+    sink = pipeline.start("sink", COLLECTOR__MIN_FREE_DISK_PCT="99.999")
+    wait_until(lambda: "of the disk is free" in pipeline.said("sink"), 30)
+    latest.send(range(1, 100))
+    pipeline.stop(sink)
+    assert pipeline.count() == 0
+    sink = pipeline.start("sink")
+    pipeline.wait_stored(99)
+    pipeline.stop(sink)
+    assert pipeline.store.coordinates() == sorted(latest.sent)
+
+
 def test_a_store_that_lost_its_rows_stops_the_sink(pipeline: Pipeline, latest: Latest) -> None:
     sink = pipeline.start("sink")
     latest.send(range(1, 100))
