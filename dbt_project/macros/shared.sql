@@ -23,10 +23,17 @@
   and {{ column }} < addMonths(toDate32(toStartOfMonth(toDate32('{{ var("last_date") }}'))), 1)
 {%- endmacro %}
 
-{# Whether a Monday or a date is in the first week that the run brings up to date, `weeks_before` it, or later. #}
-{% macro is_since_due_week(column, weeks_before=0) -%}
+{#
+  Whether a Monday or a date is in the first week that the run brings up to date, `weeks_before` it, or later. With
+  `reached`, a column of the incremental table: in no later week than the first behind its newest, so none is left out.
+#}
+{% macro is_since_due_week(column, weeks_before=0, reached=none) -%}
   {%- set first = "toDate32('" ~ var("first_date") ~ "')" -%}
-  {{ column }} >= addDays({{ first }}, 1 - toDayOfWeek({{ first }}) - {{ 7 * weeks_before }})
+  {%- set monday = "addDays(" ~ first ~ ", 1 - toDayOfWeek(" ~ first ~ "))" -%}
+  {%- if reached and is_incremental() -%}
+    {%- set monday = "least(" ~ monday ~ ", (select addDays(max(" ~ reached ~ "), 7) from " ~ this ~ "))" -%}
+  {%- endif -%}
+  {{ column }} >= {{ "addDays(" ~ monday ~ ", -" ~ 7 * weeks_before ~ ")" if weeks_before else monday }}
 {%- endmacro %}
 
 {#

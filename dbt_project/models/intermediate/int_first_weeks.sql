@@ -1,6 +1,6 @@
 {#
   Appended behind weeks that are dropped first, not `insert_overwrite`: that would keep a week in which, after a
-  change, nobody came for the first time. A run that dies in between is repeated with its dates, so with these weeks.
+  change, nobody came for the first time. Weeks that a run dropped before it died are made by the next one.
 #}
 {{ config(
     materialized="incremental",
@@ -18,7 +18,7 @@ came as (
         visitor_id,
         min(toDate32(toMonday(date))) as cohort_date
     from {{ source("warehouse", "sessions") }}
-    where {{ is_since_due_week("date") }}
+    where {{ is_since_due_week("date", reached="cohort_date") }}
     group by brand, who, visitor_id
 )
 

@@ -11,14 +11,14 @@ cells as (
     select week_date, brand, cohort_date, week_number
     from {{ ref("int_cohort_weeks") }}
     where
-        {{ is_since_due_week("week_date") }}
-        and {{ is_since_due_week("cohort_date", weeks_before=var("retention_weeks")) }}
+        {{ is_since_due_week("week_date", reached="week_date") }}
+        and {{ is_since_due_week("cohort_date", weeks_before=var("retention_weeks"), reached="week_date") }}
 ),
 
 firsts as (
     select cohort_date, brand, who, visitor_id
     from {{ ref("int_first_weeks") }}
-    where {{ is_since_due_week("cohort_date", weeks_before=var("retention_weeks")) }}
+    where {{ is_since_due_week("cohort_date", weeks_before=var("retention_weeks"), reached="week_date") }}
 ),
 
 sizes as (
@@ -34,7 +34,7 @@ visits as (
         arrayJoin(if(is_bot, ['all'], ['all', 'human'])) as who,
         visitor_id
     from {{ source("warehouse", "sessions") }}
-    where {{ is_since_due_week("date") }}
+    where {{ is_since_due_week("date", reached="week_date") }}
 ),
 
 returned as (
