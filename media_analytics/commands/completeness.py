@@ -76,17 +76,14 @@ def instant_of(text: str, now: datetime) -> datetime:
 
 
 def _rows(settings: "Settings", start: datetime) -> "pa.Table":
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     from media_analytics.contracts.registry import table
+    from media_analytics.modelling.completeness import since
     from media_analytics.resources.delta_log import DeltaLog
 
     today = datetime.now(UTC).date()
     days = [(start.date() + n * _DAY).isoformat() for n in range((today - start.date()).days + 1)]
     contract = table("ops.completeness")
-    rows = DeltaLog(settings).rows(contract, list(contract.column_names), days)
-    return rows.filter(pc.field("minute") >= pa.scalar(start, pa.timestamp("us", "UTC")))
+    return since(DeltaLog(settings).rows(contract, list(contract.column_names), days), start)
 
 
 def _print(proofs: "list[Proof]", start: datetime) -> None:

@@ -1,6 +1,7 @@
 """What rows of `ops.completeness` say of a topic and a store.
 
-Belongs here: adding up judged minutes. Does not belong here: judging them (`checks/completeness.py`), reading them.
+Belongs here: choosing and adding up judged minutes. Does not belong here: judging them (`checks/completeness.py`),
+reading them.
 """
 
 from collections.abc import Iterator
@@ -32,6 +33,11 @@ class Proof:
     red: list[dict[str, Any]] = field(default_factory=list)
 
 
+def since(rows: pa.Table, start: datetime) -> pa.Table:
+    """Rows of ops.completeness whose minute began at `start` (UTC) or later."""
+    return rows.filter(pc.field("minute") >= pa.scalar(start, pa.timestamp("us", "UTC")))
+
+
 def summed(rows: pa.Table) -> list[Proof]:
     """Rows of ops.completeness by topic and store; a store that a topic's contract does not name is left out."""
     found = (proof for store in STORES for proof in _of_store(rows, store))
@@ -51,11 +57,11 @@ def _of_store(rows: pa.Table, store: str) -> Iterator[Proof]:
     red = judged.filter((pc.field(missing) > 0) | (pc.field(duplicates) > 0)).sort_by(
         [("minute", "ascending"), ("partition", "ascending")]
     )
-    places = [
-        {name: row[name] for name in ("topic", "minute", "partition", "first_offset", "last_offset")}
-        | {"missing": row[missing], "duplicates": row[duplicates]}
-        for row in red.to_pylist()
-    ]
+    places: dict[str, list[dict[str, Any]]] = {}
+    for row in red.to_pylist():
+        place = {name: row[name] for name in ("minute", "partition", "first_offset", "last_offset")}
+        counted = {"missing": row[missing], "duplicates": row[duplicates]}
+        places.setdefault(row["topic"], []).append(place | counted)
     for row in sums.to_pylist():
         yield Proof(
             topic=row["topic"],
@@ -66,9 +72,5 @@ def _of_store(rows: pa.Table, store: str) -> Iterator[Proof]:
             duplicates=int(row[f"{duplicates}_sum"]),
             dead_letters=int(row["letters_sum"]),
             judged_through=row["minute_max"] + timedelta(minutes=1),
-            red=[
-                {name: value for name, value in place.items() if name != "topic"}
-                for place in places
-                if place["topic"] == row["topic"]
-            ],
+            red=places.get(row["topic"], []),
         )

@@ -100,7 +100,9 @@ class ClickHouse:
                 sql, parameters=dict(parameters or {}), settings=self._limits(comment), use_strings=True
             )
 
-    def first_rows(self, sql: str, most: int) -> tuple[pa.Table, bool]:
+    def first_rows(
+        self, sql: str, most: int, parameters: Mapping[str, Any] | None = None
+    ) -> tuple[pa.Table, bool]:
         """The first rows of a query, at most so many, as it orders them, and whether there are more.
 
         Raises:
@@ -112,7 +114,12 @@ class ClickHouse:
         count = 0
         with (
             self._explained(),
-            self._client.raw_stream(sql, settings=self._limits(""), transport_settings=wanted) as answer,
+            self._client.raw_stream(
+                sql,
+                parameters=dict(parameters or {}),
+                settings=self._limits(""),
+                transport_settings=wanted,
+            ) as answer,
             self._stream(answer) as batches,
         ):
             for batch in batches:

@@ -4,11 +4,9 @@ Belongs here: CSV and Parquet of a report's rows. Does not belong here: which ro
 """
 
 import io
-from collections.abc import Sequence
-from datetime import date, datetime
-from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 from pyarrow import parquet as pq
 
@@ -19,34 +17,21 @@ MEDIA_TYPES: dict[FileKind, str] = {
     "parquet": "application/vnd.apache.parquet",
 }
 # Spreadsheets take a text that begins so for a formula, and texts come from strangers.
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = r"^[=+\-@\t\r\n]"
 
 
-def file_of(names: Sequence[str], rows: Sequence[Sequence[Any]], kind: FileKind) -> bytes:
+def file_of(rows: pa.Table, kind: FileKind) -> bytes:
     """The file's bytes. In CSV a text that a spreadsheet would run stands behind an apostrophe; null is empty."""
-    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in names]
-    typed = {
-        name: pa.array(_plain(values) if kind == "csv" else values, _type(values))
-        for name, values in zip(names, columns, strict=True)
-    }
-    table = pa.table(typed)
     sink = io.BytesIO()
     if kind == "csv":
-        csv.write_csv(table, sink)
+        plain = [_plain(column) if pa.types.is_string(column.type) else column for column in rows.columns]
+        csv.write_csv(pa.table(plain, rows.column_names), sink)
     else:
-        pq.write_table(table, sink)
+        pq.write_table(rows, sink)
     return sink.getvalue()
 
 
-def _type(values: Sequence[Any]) -> pa.DataType:
-    """By the first value that is there; a column without any holds numbers."""
-    first = next((value for value in values if value is not None), 0.0)
-    if isinstance(first, datetime):
-        return pa.timestamp("us", "UTC")
-    if isinstance(first, date):
-        return pa.date32()
-    return pa.string() if isinstance(first, str) else pa.float64()
-
-
-def _plain(values: list[Any]) -> list[Any]:
-    return [f"'{v}" if isinstance(v, str) and v.startswith(_FORMULAS) else v for v in values]
+def _plain(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.if_else(
+        pc.match_substring_regex(texts, _FORMULA), pc.binary_join_element_wise("'", texts, ""), texts
+    )

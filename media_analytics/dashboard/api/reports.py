@@ -60,12 +60,12 @@ def router(reports: ReportReader) -> APIRouter:
     @routes.get("/{report}/rows", response_class=Response, responses=_FILES)
     def rows_of_report(wanted: Annotated[Asked, Depends(asked)], kind: FileKind = "csv") -> Response:
         """The same measures by date, brand and member, as a file; a share is a number from 0 to 1."""
-        names, rows, is_more = reports.rows(wanted)
+        rows, is_more = reports.rows(wanted)
         if is_more:
             raise HTTPException(422, f"these are more than {MOST_ROWS:,} rows; ask for fewer dates or brands")
         name = f"{wanted.report}_{wanted.span.first}_{wanted.span.last}_{wanted.who}.{kind}"
         return Response(
-            file_of(names, rows, kind),
+            file_of(rows, kind),
             media_type=MEDIA_TYPES[kind],
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )

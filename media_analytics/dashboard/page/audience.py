@@ -32,7 +32,7 @@ def show(client: Client) -> None:
                 known,
                 report,
                 chosen,
-                named=numbers.word,
+                named=numbers.country if report == "countries" else numbers.word,
                 heading=_HEADINGS[report],
                 shows_total=is_first,
             )

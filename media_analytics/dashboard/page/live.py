@@ -135,5 +135,7 @@ def _name(by: str, member: dict[str, Any]) -> str:
             return Cell(member["title"] or name, link=link(member["brand"], name))
         case "brands" | "videos":
             return numbers.brand(name)
+        case "countries":
+            return numbers.country(name)
         case _:
             return numbers.word(name)

@@ -3,7 +3,10 @@
 Belongs here: one function a unit; nothing is a dash. Does not belong here: where a number comes from.
 """
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta, tzinfo
+from functools import cache
+from importlib.resources import files
 from itertools import pairwise
 
 NOTHING = "\N{EN DASH}"
@@ -133,6 +136,17 @@ def word(name: str) -> str:
     """`home_page` as `Home page`, `tv` as `TV`: what a catalogue or a rule calls a section, a source, a device."""
     said = name.replace("_", " ")
     return said.upper() if len(said) <= 2 else said[:1].upper() + said[1:]
+
+
+def country(code: str) -> str:
+    """`DE` as `Germany`, by ISO 3166-1 and the names that the tz database has for it; another text as a word."""
+    return _countries().get(code) or word(code)
+
+
+@cache
+def _countries() -> Mapping[str, str]:
+    listed = (files("tzdata") / "zoneinfo" / "iso3166.tab").read_text("utf-8").splitlines()
+    return dict(line.split("\t", 1) for line in listed if not line.startswith("#"))
 
 
 def brand(name: str) -> str:

@@ -31,7 +31,7 @@ def show(client: Client) -> None:
                 known,
                 report,
                 chosen,
-                named=numbers.word,
+                named=numbers.country if report == "video_countries" else numbers.word,
                 heading=f"{heading}, all brands",
                 shows_total=False,
             )

@@ -16,7 +16,7 @@ from media_analytics.contracts.audit import arrow_schema
 from media_analytics.contracts.registry import table
 from media_analytics.dashboard.answers import Complete, MinuteOfTopic, Page, Proof, RedMinute
 from media_analytics.dashboard.reading.kept import Kept
-from media_analytics.modelling.completeness import summed
+from media_analytics.modelling.completeness import since, summed
 from media_analytics.resources.delta_log import DeltaLog
 
 CONTRACT = table("ops.completeness")
@@ -87,4 +87,4 @@ class Proofs:
                 self._rows = _EMPTY if version < 0 else self._log.rows(CONTRACT, _COLUMNS, wanted, version)
                 self._read = (version, today, days)
             rows = self._rows
-        return rows.filter(pc.field("minute") >= pa.scalar(start, pa.timestamp("us", "UTC")))
+        return since(rows, start)

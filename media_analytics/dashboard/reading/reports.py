@@ -12,7 +12,9 @@ from datetime import UTC, date, datetime
 from heapq import nsmallest
 from typing import Any
 
-from media_analytics.dashboard.reading.absent import rows_if_made
+import pyarrow as pa
+
+from media_analytics.dashboard.reading.absent import is_absent, rows_if_made
 from media_analytics.dashboard.reading.catalogue import REPORTS, ReportOf
 from media_analytics.dashboard.reading.folding import Folding
 from media_analytics.dashboard.reading.kept import KeptByName
@@ -29,6 +31,7 @@ from media_analytics.dashboard.report_answers import (
     ReportSaid,
     Who,
 )
+from media_analytics.errors import ServiceError
 from media_analytics.resources.clickhouse import ClickHouse
 from media_analytics.warehouse.measures import sentences
 
@@ -94,10 +97,13 @@ class ReportReader:
         """
         return self._kept.get(asked)
 
-    def rows(self, asked: Asked) -> tuple[list[str], Rows, bool]:
-        """Column names, rows by date, brand and member, and whether there are more than 100,000 of them.
+    def rows(self, asked: Asked) -> tuple[pa.Table, bool]:
+        """Rows by date, brand and member, at most 100,000, and whether there are more.
 
         What else is said of a member stands behind it.
+
+        Raises:
+            ServiceError: the store does not answer.
         """
         of = asked.of
         keys = [of.date, *(["brand"] if of.has_brands else []), of.dimension]
@@ -111,6 +117,7 @@ class ReportReader:
             ]
         )
         columns = [*(f"k_{k}" for k in keys), *(f"c_{c}" for c in of.also)]
+        names = [*keys, *of.also, *(m.name for m in measures)]
         where = (f"rows.{of.date} >= {{first:Date32}}", f"rows.{of.date} <= {{last:Date32}}", *_where(asked))
         sql = (
             f"SELECT {', '.join(columns)}, {', '.join(values)} FROM (SELECT "
@@ -118,8 +125,13 @@ class ReportReader:
             f"WHERE {' AND '.join(where)} GROUP BY {', '.join(f'k_{k}' for k in keys)}) "
             f"ORDER BY {', '.join(f'k_{k}' for k in keys)} LIMIT {MOST_ROWS + 1}"
         )
-        found = self._rows(sql, _parameters(asked))
-        return [*keys, *of.also, *(m.name for m in measures)], found[:MOST_ROWS], len(found) > MOST_ROWS
+        try:
+            found, is_more = self._clickhouse.first_rows(sql, MOST_ROWS, _parameters(asked))
+        except ServiceError as error:
+            if is_absent(error):
+                return pa.table({name: [] for name in names}), False
+            raise
+        return found.rename_columns(names), is_more
 
     def _ask(self, asked: Asked) -> Report:
         of, before = asked.of, asked.span.before

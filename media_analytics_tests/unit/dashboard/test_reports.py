@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, get_args
 
+import pyarrow as pa
 import pytest
 from pyarrow import csv
 from pyarrow import parquet as pq
@@ -195,24 +196,30 @@ def test_a_change_needs_something_to_compare_with() -> None:
     ) * 3
 
 
-NAMES = ["date", "brand", "page_views", "bounce_rate"]
-ROWS = [(date(2026, 1, 1), "=cmd()", 12, 0.25), (date(2026, 1, 2), "welt", 7, None)]
+ROWS = [
+    {"date": date(2026, 1, 1), "brand": "=cmd()", "page_views": 12, "bounce_rate": 0.25},
+    {"date": date(2026, 1, 2), "brand": "welt", "page_views": 7, "bounce_rate": None},
+]
 
 
 def test_parquet_holds_dates_and_numbers() -> None:
-    table = pq.read_table(io.BytesIO(file_of(NAMES, ROWS, "parquet")))
-    assert [str(f.type) for f in table.schema] == ["date32[day]", "string", "double", "double"]
-    assert [tuple(row.values()) for row in table.to_pylist()] == ROWS
+    table = pq.read_table(io.BytesIO(file_of(pa.Table.from_pylist(ROWS), "parquet")))
+    assert [str(f.type) for f in table.schema] == ["date32[day]", "string", "int64", "double"]
+    assert table.to_pylist() == ROWS
 
 
-def test_csv_holds_the_same_and_runs_nothing_in_a_spreadsheet() -> None:
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_csv_holds_the_same_and_runs_nothing_in_a_spreadsheet(first: str) -> None:
     """Would catch a formula from a stranger's text, and null written as a word or as 0."""
-    found = file_of(NAMES, ROWS, "csv")
-    assert found.decode().splitlines()[2] == '2026-01-02,"welt",7,'
-    read = csv.read_csv(io.BytesIO(found)).to_pylist()
-    assert (read[0]["brand"], read[1]["bounce_rate"]) == ("'=cmd()", None)
+    rows = [ROWS[0] | {"brand": f"{first}cmd()"}, ROWS[1]]
+    found = file_of(pa.Table.from_pylist(rows), "csv")
+    assert found.decode().splitlines()[-1] == '2026-01-02,"welt",7,'
+    options = csv.ParseOptions(newlines_in_values=True)
+    read = csv.read_csv(io.BytesIO(found), parse_options=options).to_pylist()
+    assert (read[0]["brand"], read[1]["bounce_rate"]) == (f"'{first}cmd()", None)
 
 
 def test_a_file_without_rows_has_its_heading() -> None:
-    assert file_of(NAMES, [], "csv").decode().strip() == '"date","brand","page_views","bounce_rate"'
-    assert pq.read_table(io.BytesIO(file_of(NAMES, [], "parquet"))).column_names == NAMES
+    nothing = pa.table({name: [] for name in ROWS[0]})
+    assert file_of(nothing, "csv").decode().strip() == '"date","brand","page_views","bounce_rate"'
+    assert pq.read_table(io.BytesIO(file_of(nothing, "parquet"))).column_names == [*ROWS[0]]
