@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from media_analytics.factory import CAUSE_TAG
+from media_analytics.resources.dbt import Dbt, manifest
 from media_analytics.warehouse.restating import Mart
 from media_analytics.warehouse.restating import marts as all_marts
 from media_analytics_tests.builders import reference_marts as reference
@@ -188,3 +189,16 @@ def test_a_run_records_its_dates_and_the_verdict_of_every_test(marts: Marts) -> 
     assert len(checks) >= 3 and all(checks.values())
     # The profile held the store's password.
     assert list((marts.settings.home / "dbt").iterdir()) == []
+
+
+def test_sources_tell_how_fresh_they_are(marts: Marts, traffic: Traffic) -> None:
+    """Would catch a column or a query that the store does not have, and a table without rows that counts as fresh."""
+    with Dbt(marts.settings).invocation(
+        ["source", "freshness"], "freshness", raise_on_error=False
+    ) as invocation:
+        invocation.wait()
+        results = invocation.get_artifact("sources.json")["results"]
+    found = {result["unique_id"].split(".", 2)[2]: result["status"] for result in results}
+    filled = {"realtime.user_events", *(f"warehouse.{name}" for name in traffic.tables())}
+    sources = {".".join(node["fqn"][-2:]) for node in manifest()["sources"].values()}
+    assert found == {name: "pass" if name in filled else "error" for name in sources}

@@ -5,11 +5,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+import yaml
 
 from media_analytics.errors import ContractError, SettingsError
+from media_analytics.partitions import SESSION_GAP
 from media_analytics.resources import dbt
 from media_analytics.settings import Settings
+from media_analytics.warehouse.measures import sentences
 from media_analytics.warehouse.translator import Meta
+from spark_jobs.transforms.sessions import BOUNCE_SECONDS
 
 MANIFEST = dbt.manifest()
 NODES = MANIFEST["nodes"]
@@ -43,6 +47,23 @@ def test_a_model_says_what_it_is(name: str) -> None:
             assert column["name"].endswith("date")
         if column["data_type"].startswith("DateTime"):
             assert column["name"].endswith("_at")
+
+
+def test_sentences_say_the_numbers_that_count() -> None:
+    """Would catch a limit that is changed and explained as before."""
+    numbers = yaml.safe_load((dbt.PROJECT / "dbt_project.yml").read_text("utf-8"))["vars"]
+    assert (numbers["read_through_scroll_pct"], numbers["curve_days"]) == (50, 28)
+    said = {
+        "sessions": f"more than {SESSION_GAP.total_seconds() / 60:.0f} minutes",
+        "bounces": f"less than {BOUNCE_SECONDS:g} seconds",
+        "readers_now": f"last {numbers['concurrent_minutes']} minutes",
+        "last_30m": f"last {numbers['live_minutes']} minutes",
+        "last_24h": f"last {numbers['live_hours']} hours",
+        "read_through_readers": "half of the way",
+        "read_through_ratio": "half of the way",
+        "median_of_section": "last four weeks",
+    }
+    assert {name: words for name, words in said.items() if words not in sentences()[name]} == {}
 
 
 @pytest.mark.parametrize("name", MODELS)
