@@ -33,6 +33,8 @@ from streaming.dead_letters.letters import LetterWriter
 # What the planted messages say of a person.
 PERSON = ("83.149.9.216", "a:v1", "v1", "Mozilla", "google.com", "secret-property", "artikel-1")
 REALTIME = ("user_events", "interactions", "session_events", "security_events")
+# The newest date that is published; rows of marts are planted for dates counted from it.
+NEWEST = newest_published(datetime.now(UTC))
 
 
 class Api:
@@ -214,7 +216,7 @@ def _text(instant: datetime) -> str:
 
 def monday(weeks_ago: int) -> date:
     """The Monday of a week, so many before this one (UTC); a week begins when the one before is published."""
-    today = newest_published(datetime.now(UTC)) + timedelta(days=1)
+    today = NEWEST + timedelta(days=1)
     return today - timedelta(days=today.weekday(), weeks=weeks_ago)
 
 

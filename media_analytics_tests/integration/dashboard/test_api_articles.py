@@ -1,19 +1,18 @@
 """The API's articles, against marts with known rows in a real gateway."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from media_analytics.dashboard.reading.articles import TABLES
-from media_analytics.publication import newest_published
-from media_analytics_tests.integration.dashboard.planted import Api, Planted
+from media_analytics_tests.integration.dashboard.planted import NEWEST, Api, Planted
 from media_analytics_tests.services.embedded import Embedded
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("dates")]
 DAY = timedelta(days=1)
-LAST = newest_published(datetime.now(UTC))
+LAST = NEWEST
 FIRST = LAST - 3 * DAY
 DATES: dict[str, Any] = {"first": str(FIRST), "last": str(LAST)}
 OWN: dict[str, Any] = {"brand": "bild", "page_key": "a-1"}

@@ -2,20 +2,18 @@
 
 import io
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from pyarrow import csv
 from pyarrow import parquet as pq
 
-from media_analytics.publication import newest_published
-from media_analytics_tests.integration.dashboard.planted import Api, Planted, cohort, monday
+from media_analytics_tests.integration.dashboard.planted import NEWEST, Api, Planted, cohort, monday
 from media_analytics_tests.services.embedded import Embedded
 
-pytestmark = pytest.mark.integration
-# The newest date that is published.
-LAST = newest_published(datetime.now(UTC))
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("dates")]
+LAST = NEWEST
 FIRST = LAST - timedelta(days=6)
 BRANDS = ("bild", "welt")
 

@@ -13,13 +13,12 @@ from media_analytics.contracts.registry import table
 from media_analytics.dashboard.page import numbers, script
 from media_analytics.dashboard.reading.articles import TABLES
 from media_analytics.dashboard.reading.catalogue import REPORTS, ReportOf
-from media_analytics.publication import newest_published
 from media_analytics_tests.integration.dashboard import test_pages
-from media_analytics_tests.integration.dashboard.planted import Planted, cohort, monday
+from media_analytics_tests.integration.dashboard.planted import NEWEST, Planted, cohort, monday
 from media_analytics_tests.integration.dashboard.seen import PHONE, open_dashboard
 from media_analytics_tests.services.embedded import Embedded
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("dates")]
 PAGES = (
     ("overview", "Brand overview"),
     ("articles", "Articles"),
@@ -30,7 +29,7 @@ PAGES = (
     ("video", "Video quality"),
     ("data-health", "Data health"),
 )
-YESTERDAY = newest_published(datetime.now(UTC))
+YESTERDAY = NEWEST
 BEFORE = YESTERDAY - timedelta(days=28)
 
 
