@@ -219,6 +219,15 @@ def test_csv_holds_the_same_and_runs_nothing_in_a_spreadsheet(first: str) -> Non
     assert (read[0]["brand"], read[1]["bounce_rate"]) == (f"'{first}cmd()", None)
 
 
+@pytest.mark.parametrize(
+    "kind", [pa.large_string(), pa.binary(), pa.dictionary(pa.int8(), pa.string())], ids=str
+)
+def test_a_formula_is_one_however_the_store_writes_texts(kind: pa.DataType) -> None:
+    texts = pa.array(["=cmd()", None, "welt"]).cast(kind)
+    found = file_of(pa.table({"brand": texts}), "csv").decode().splitlines()
+    assert found == ['"brand"', '"\'=cmd()"', "", '"welt"']
+
+
 def test_a_file_without_rows_has_its_heading() -> None:
     nothing = pa.table({name: [] for name in ROWS[0]})
     assert file_of(nothing, "csv").decode().strip() == '"date","brand","page_views","bounce_rate"'
