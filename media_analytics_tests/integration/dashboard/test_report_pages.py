@@ -267,6 +267,21 @@ def test_pages_of_reports_show_what_the_database_says(
         assert seen.faults() == []
 
 
+def test_countries_have_their_names(chromium: Browser, pages: Embedded, planted_reports: Planted) -> None:
+    """Catches codes that only a machine knows."""
+    rows = planted_rows("reader_geography")
+    countries = [row | {"country": code} for row, code in zip(rows, ("DE", "GB"), strict=True)]
+    planted_reports.emptied("reader_geography")
+    planted_reports.rows_of("reader_geography", countries)
+    with open_dashboard(chromium, pages.settings) as seen:
+        seen.open("audience?brand=Bild&who=All+traffic", "Audience")
+        names = ["Country", "Britain (UK)", "Germany"]
+        seen.until(
+            lambda: seen.has("By country") and [line[0] for line in seen.rows("By country")] == names, "names"
+        )
+        assert seen.faults() == []
+
+
 def test_a_table_is_ordered_by_the_measure_of_the_link(
     chromium: Browser, pages: Embedded, planted_reports: Planted
 ) -> None:
