@@ -1,6 +1,7 @@
 {#
   Appended behind weeks that are dropped first, not `insert_overwrite`: that would keep a week in which, after a
-  change, nobody came for the first time. Weeks that a run dropped before it died are made by the next one.
+  change, nobody came for the first time. Weeks that a run dropped before it died are made by the next one; a part of
+  a week, which a store leaves that dies within the insert, is made good when the dates of that run are repeated.
 #}
 {{ config(
     materialized="incremental",
